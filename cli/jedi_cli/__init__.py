@@ -1,0 +1,1 @@
+"""The command line: parse, call the SDK, print. No logic, and no torch before a command runs."""

@@ -1,0 +1,139 @@
+"""``jedi eval``: how well a trained agent plays, or how true its dream is."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from jedi_cli.errors import CommandError
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from jedi_sdk import JEDI
+    from jedi_sdk.evaluate import Evaluation
+
+Where = Annotated[Path, typer.Argument(metavar="PATH", help="A run folder, or a checkpoint folder.")]
+Device = Annotated[
+    str, typer.Option(metavar="NAME", help="cpu, cuda or cuda:1; auto takes a GPU where there is one.")
+]
+Seed = Annotated[
+    int | None, typer.Option(metavar="N", min=0, help="Without it: the run's.", show_default=False)
+]
+Episodes = Annotated[
+    int, typer.Option(metavar="N", min=1, help="Whole games to play.", rich_help_panel="Play")
+]
+Greedy = Annotated[
+    bool,
+    typer.Option(
+        "--greedy/--sample", help="Likeliest action, or one drawn from the policy.", rich_help_panel="Play"
+    ),
+]
+Video = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE.mp4", help="Film the first game.", rich_help_panel="Play", show_default=False),
+]
+Json = Annotated[
+    Path | None,
+    typer.Option(
+        "--json", metavar="FILE", help="Write the result.", rich_help_panel="Play", show_default=False
+    ),
+]
+FidelityFlag = Annotated[
+    bool,
+    typer.Option(
+        "--fidelity",
+        help="Measure the dream instead of the play: table, fidelity.png and fidelity.json.",
+        rich_help_panel="The dream",
+    ),
+]
+Contexts = Annotated[
+    int, typer.Option(metavar="N", min=1, help="Real contexts to dream from.", rich_help_panel="The dream")
+]
+Horizon = Annotated[
+    int, typer.Option(metavar="N", min=1, help="Steps dreamed from each.", rich_help_panel="The dream")
+]
+
+
+def evaluate(
+    path: Where,
+    episodes: Episodes = 100,
+    greedy: Greedy = False,
+    video: Video = None,
+    json_file: Json = None,
+    fidelity: FidelityFlag = False,
+    contexts: Contexts = 2000,
+    horizon: Horizon = 15,
+    seed: Seed = None,
+    device: Device = "auto",
+) -> None:
+    """Plays the real game with a trained agent, or measures how true its dream is.
+
+    [bold]Examples[/]
+    [cyan]jedi eval runs/b0 --episodes 100 --video out.mp4 --json out.json[/]
+    [cyan]jedi eval runs/b0 --greedy[/]
+    [cyan]jedi eval runs/b0 --fidelity[/]
+    """
+    if fidelity and (video or json_file):
+        raise CommandError(
+            "--fidelity looks at the dream, --video and --json at the play. Type two commands: "
+            f"`jedi eval {path} --fidelity`, and the same without --fidelity."
+        )
+
+    from jedi_sdk import JEDI
+
+    agent = JEDI.from_pretrained(path, device=device)
+    if fidelity:
+        _measure_dream(agent, path, contexts, horizon)
+    else:
+        _play(agent, episodes, greedy, seed, video, json_file)
+
+
+def _play(
+    agent: JEDI, episodes: int, greedy: bool, seed: int | None, video: Path | None, json_file: Path | None
+) -> None:
+    from rich.console import Console
+
+    for file in filter(None, (video, json_file)):  # before the play, which takes minutes, not after
+        file.parent.mkdir(parents=True, exist_ok=True)
+    result = agent.evaluate(episodes=episodes, deterministic=greedy, seed=seed, video=video)
+    Console().print(_table(result))
+    if json_file:
+        json_file.write_text(json.dumps(asdict(result), indent=2, default=str) + "\n", encoding="utf-8")
+
+
+def _measure_dream(agent: JEDI, path: Path, contexts: int, horizon: int) -> None:
+    from rich.console import Console
+
+    report = agent.fidelity(contexts=contexts, horizon=horizon)
+    Console().print(report.table())
+    folder = path if (path / "checkpoints").is_dir() else Path()
+    report.plot(folder / "fidelity.png")
+    (folder / "fidelity.json").write_text(json.dumps(report.to_dict(), indent=2) + "\n", encoding="utf-8")
+    typer.echo(f"{folder / 'fidelity.png'} and {folder / 'fidelity.json'}")
+
+
+def _table(result: Evaluation) -> Table:
+    from rich.table import Table
+
+    table = Table("", str(result.game), title=f"{result.episodes} games", title_justify="left")
+    for name, value in _rows(result).items():
+        table.add_row(name, value)
+    return table
+
+
+def _rows(result: Evaluation) -> dict[str, str]:
+    rows: dict[str, Any] = {
+        "mean return": f"{result.mean:.3g} ± {result.stderr:.2g} (standard error)",
+        "standard deviation": f"{result.std:.3g}",
+        "lowest, highest": f"{result.min:.3g}, {result.max:.3g}",
+        "mean length": f"{sum(result.lengths) / len(result.lengths):.0f} steps",
+        "checkpoint": str(result.checkpoint),
+    }
+    if result.hns is not None:
+        rows["human-normalised"] = f"{result.hns:.3f}"
+    return rows

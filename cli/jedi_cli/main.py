@@ -1,0 +1,51 @@
+"""``jedi``: the door. Each command lives in its own file."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from typing import Annotated
+
+import typer
+
+from jedi_cli.errors import Teaching
+from jedi_cli.eval import evaluate
+from jedi_cli.presets import presets
+from jedi_cli.train import train
+
+app = typer.Typer(
+    cls=Teaching,
+    rich_markup_mode="rich",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,  # a bug shows Python's own traceback, whole
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="`jedi COMMAND --help` has examples for each command.",
+)
+app.command("train")(train)
+app.command("eval")(evaluate)
+app.command("presets")(presets)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"jedi {version('jedi-sdk')}")
+        raise typer.Exit
+
+
+@app.callback()
+def jedi(
+    _: Annotated[
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit."),
+    ] = False,
+) -> None:
+    """Agents that learn a game inside their own imagined latents.
+
+    [bold]A first run[/], a few minutes on a laptop:
+    [cyan]jedi train catch --run-dir runs/catch[/]
+    [cyan]jedi eval runs/catch --video catch.mp4[/]
+
+    [bold]A real game[/], and how true its dream is:
+    [cyan]jedi train breakout --run-dir runs/b0[/]
+    [cyan]jedi eval runs/b0 --fidelity[/]
+    """

@@ -1,0 +1,171 @@
+"""``jedi train``: start a run, or go on with one."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from jedi_cli.errors import CommandError
+
+Game = Annotated[str | None, typer.Argument(metavar="GAME", help="The game to learn.", show_default=False)]
+Preset = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        help="Sizes and schedule; `jedi presets` lists them. Without it: catch for catch, "
+        "else small on a CPU and atari100k on a GPU.",
+        rich_help_panel="What to learn",
+        show_default=False,
+    ),
+]
+Objective = Annotated[
+    str | None,
+    typer.Option(
+        help="What is learned: default or paper.", rich_help_panel="What to learn", show_default=False
+    ),
+]
+ConfigFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--config",
+        metavar="FILE",
+        help="A YAML file of settings; the config.yaml of any run is one.",
+        rich_help_panel="What to learn",
+        show_default=False,
+    ),
+]
+Overrides = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="KEY=VALUE",
+        help="One setting by its dotted key, as in denoiser.channels=96. May be repeated; "
+        "wins over everything else.",
+        rich_help_panel="What to learn",
+        show_default=False,
+    ),
+]
+EnvSteps = Annotated[
+    int | None,
+    typer.Option(min=1, metavar="N", help="Real steps in all. Without it: the preset's.", show_default=False),
+]
+Seed = Annotated[int | None, typer.Option(min=0, metavar="N", help="Without it: 0.", show_default=False)]
+Device = Annotated[
+    str, typer.Option(metavar="NAME", help="cpu, cuda or cuda:1; auto takes a GPU where there is one.")
+]
+RunDir = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="DIR",
+        help="Where config, logs, checkpoints and replay go. Without it: runs/GAME-DATE-TIME.",
+        rich_help_panel="Where",
+        show_default=False,
+    ),
+]
+Resume = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="DIR",
+        help="Go on with this run from its latest checkpoint, with its own game, settings and seed.",
+        rich_help_panel="Where",
+        show_default=False,
+    ),
+]
+Overwrite = Annotated[
+    bool,
+    typer.Option("--overwrite", help="Replace the run that is in the run folder.", rich_help_panel="Where"),
+]
+
+
+def train(
+    game: Game = None,
+    preset: Preset = None,
+    objective: Objective = None,
+    config: ConfigFile = None,
+    overrides: Overrides = None,
+    env_steps: EnvSteps = None,
+    seed: Seed = None,
+    device: Device = "auto",
+    run_dir: RunDir = None,
+    resume: Resume = None,
+    overwrite: Overwrite = False,
+) -> None:
+    """Trains an agent inside its own dreams; the real game is played only to collect frames.
+
+    [bold]GAME[/] is one of
+    [cyan]catch[/]                   the built-in game: a ball, a paddle, minutes to learn
+    [cyan]breakout[/], [cyan]ms_pacman[/], …  any of the 26 Atari100k games
+    [cyan]ALE/Pong-v5[/]             any gymnasium id: image frames, discrete actions
+    [cyan]my_module:MyGame-v0[/]     the same, from a module to import first
+
+    [bold]Examples[/]
+    [cyan]jedi train catch[/]
+    [cyan]jedi train breakout --preset small --env-steps 20000 --run-dir runs/b0[/]
+    [cyan]jedi train pong --objective paper --seed 3 --set denoiser.channels=96[/]
+    [cyan]jedi train --resume runs/b0[/]
+    """
+    fresh = {
+        "GAME": game, "--preset": preset, "--objective": objective, "--config": config, "--set": overrides,
+        "--seed": seed, "--run-dir": run_dir, "--overwrite": overwrite or None,
+    }  # fmt: skip
+    if resume:
+        _refuse_beside_resume(fresh, resume)
+        folder = resume
+    else:
+        folder = run_dir or Path("runs") / f"{_slug(_required(game))}-{datetime.now():%Y%m%d-%H%M%S}"
+        _refuse_used(folder, overwrite)
+
+    from jedi_sdk import JEDI
+
+    try:
+        if resume:
+            JEDI.resume(resume, device=device).learn(env_steps=env_steps)
+        else:
+            agent = JEDI(
+                _required(game),
+                preset=preset,
+                objective=objective,
+                config=config,
+                overrides=overrides or (),
+                seed=seed,
+                device=device,
+            )
+            agent.learn(env_steps=env_steps, run_dir=folder, overwrite=overwrite)
+    except KeyboardInterrupt:
+        typer.secho(f"Stopped. To go on from the latest checkpoint: jedi train --resume {folder}", err=True)
+        raise typer.Exit(130) from None
+    typer.echo(f"The run is in {folder}. Next: jedi eval {folder}")
+
+
+def _required(game: str | None) -> str:
+    if game is None:
+        raise CommandError(
+            "Nothing to train. Name a game to start a run: jedi train breakout. "
+            "Or name a run to go on with: jedi train --resume runs/b0."
+        )
+    return game
+
+
+def _refuse_beside_resume(fresh: dict[str, object], resume: Path) -> None:
+    given = [name for name, value in fresh.items() if value not in (None, [])]
+    if given:
+        raise CommandError(
+            f"--resume goes on with the run's own settings, so {', '.join(given)} cannot stand beside it. "
+            f"Type `jedi train --resume {resume}`, or leave out --resume to start a new run."
+        )
+
+
+def _refuse_used(folder: Path, overwrite: bool) -> None:
+    if not overwrite and folder.is_dir() and any(folder.iterdir()):
+        raise CommandError(
+            f"{folder} is not empty. To go on with that run: jedi train --resume {folder}. "
+            "To replace it: add --overwrite."
+        )
+
+
+def _slug(game: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", game.lower()).strip("-")

@@ -1,0 +1,113 @@
+"""Actor and critic on latents: one trunk, one memory, two heads; REINFORCE on λ-returns with the value as baseline."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Bool, Float, Int64
+from torch import Tensor, nn
+
+from jedi_sdk.config import ActorCriticConfig
+from jedi_sdk.nn import ConvBlock, MaskedLSTM, conv3x3
+from jedi_sdk.returns import lambda_returns
+from jedi_sdk.rng import Rng
+from jedi_sdk.types import Losses, LSTMState, Rollout
+
+
+class ActorCritic(nn.Module):
+    def __init__(self, latent_shape: tuple[int, int, int], num_actions: int, config: ActorCriticConfig) -> None:
+        super().__init__()
+        c, h, w = latent_shape
+        self.config, self.num_actions = config, num_actions
+        self.trunk = nn.Sequential(
+            conv3x3(c, config.channels),
+            ConvBlock(config.channels, config.channels),
+            nn.MaxPool2d(2),
+            ConvBlock(config.channels, config.channels),
+        )
+        self.lstm = MaskedLSTM(config.channels * (h // 2) * (w // 2), config.lstm)
+        self.actor = nn.Linear(config.lstm, num_actions)
+        self.critic = nn.Linear(config.lstm, 1)
+        for head in (self.actor, self.critic):  # a fresh policy is uniform, a fresh value zero
+            nn.init.zeros_(head.weight)
+            nn.init.zeros_(head.bias)
+
+    def forward(
+        self,
+        z: Float[Tensor, "b t c h w"],
+        state: LSTMState | None = None,
+        mask: Bool[Tensor, "b s"] | None = None,
+    ) -> tuple[Float[Tensor, "b t a"], Float[Tensor, "b t"], LSTMState]:
+        """Action logits and values of ``t`` consecutive latents, and the memory behind them."""
+        b, t = z.shape[:2]
+        x = self.trunk(z.flatten(0, 1)).reshape(b, t, -1)
+        y, state = self.lstm.unroll(x, state, mask)
+        return self.actor(y).float(), self.critic(y).float().squeeze(-1), state
+
+    @torch.no_grad()
+    def burn_in(self, z: Float[Tensor, "b k c h w"], mask: Bool[Tensor, "b k"]) -> LSTMState:
+        """The memory of one who has seen all but the last latent of a context."""
+        if z.shape[1] == 1:
+            return self.lstm.empty(len(z), z)
+        return self(z[:, :-1], mask=mask[:, :-1])[2]
+
+    def loss(self, rollout: Rollout) -> Losses:
+        """REINFORCE with a value baseline on λ-returns, entropy bonus; no gradient reaches the latents."""
+        c = self.config
+        logits, val, _ = self(rollout.z, rollout.lstm)
+        logits, val, val_next = logits[:, :-1], val[:, :-1], val[:, 1:].detach()
+        trunc = torch.zeros_like(rollout.end)
+        returns = lambda_returns(rollout.rew, rollout.end, trunc, val_next, c.gamma, c.lambda_)
+        log_p = F.log_softmax(logits, dim=-1)
+        log_p_act = log_p.gather(-1, rollout.act[..., None]).squeeze(-1)
+        mask = rollout.mask.float()
+
+        def mean(x: Tensor) -> Tensor:
+            return (x * mask).sum() / mask.sum()
+
+        policy = -mean(log_p_act * (returns - val).detach())
+        value = mean((val - returns).square())
+        entropy = -mean((log_p.exp() * log_p).sum(-1))
+        terms = {
+            "policy/loss": policy,
+            "policy/value_loss": value,
+            "policy/entropy": entropy,
+            "policy/value": mean(val),
+            "imagined/return": (rollout.rew * mask).sum(1).mean(),
+            "imagined/ends": (rollout.end & rollout.mask).any(1).float().mean(),
+        }
+        total = policy + value - c.entropy * entropy
+        return Losses(total, {name: term.detach() for name, term in terms.items()})
+
+
+@dataclass(frozen=True)
+class Actor:
+    """A ``Policy``: sees through ``encode`` (the identity in a dream), remembers, and acts.
+
+    ``deterministic`` takes the likeliest action, otherwise actions are sampled; a share ``epsilon`` is random.
+    """
+
+    actor_critic: ActorCritic
+    rng: Rng
+    encode: Callable[[Tensor], Tensor] = lambda z: z
+    deterministic: bool = False
+    epsilon: float = 0.0
+
+    @torch.no_grad()
+    def __call__(self, x: Tensor, state: LSTMState | None, first: Bool[Tensor, "b"]) -> tuple[Tensor, Any]:
+        if state is not None:
+            keep = ~first[:, None]
+            state = (state[0] * keep, state[1] * keep)
+        logits, _, state = self.actor_critic(self.encode(x)[:, None], state)
+        return self._choose(logits[:, 0]), state
+
+    def _choose(self, logits: Float[Tensor, "b a"]) -> Int64[Tensor, "b"]:
+        act = logits.argmax(-1) if self.deterministic else self.rng.categorical(logits)
+        if self.epsilon == 0:
+            return act
+        explore = self.rng.bernoulli(self.epsilon, len(act))
+        return torch.where(explore, self.rng.integers(self.actor_critic.num_actions, len(act)), act)

@@ -1,0 +1,174 @@
+"""What can be wrong with a configuration, each with what to write instead."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict
+from difflib import get_close_matches
+from math import isfinite, log2
+from typing import Any
+
+from jedi_sdk.config import Config, ConfigError
+from jedi_sdk.settings import Settings, flatten, nearest_keys
+
+EXPECTED = {
+    "int_type": "a whole number",
+    "float_type": "a number",
+    "bool_type": "true or false",
+    "string_type": "text",
+    "tuple_type": "a list",
+}
+FRACTIONS = (
+    "env.epsilon",
+    "actor_critic.gamma",
+    "actor_critic.lambda_",
+    "objective.ema_decay",
+    "objective.scale_momentum",
+)
+MAY_BE_ZERO = (
+    *FRACTIONS,
+    "seed",
+    "replay.recency",
+    "actor_critic.entropy",
+    "objective.encoder_lr_scale",
+    "objective.offset_noise",
+    "sampler.s_churn",
+    "sampler.s_tmin",
+    "optim.weight_decay",
+    "optim.warmup",
+    "schedule.first_epoch.denoiser",
+    "schedule.first_epoch.heads",
+    "schedule.first_epoch.actor_critic",
+    "schedule.epoch.denoiser",
+    "schedule.epoch.heads",
+    "schedule.epoch.actor_critic",
+    "schedule.final_epochs",
+    "run.threads",
+    "run.min_latent_std",
+    "run.min_effective_rank",
+)
+ANY_SIGN = ("objective.p_mean",)
+MAY_BE_INFINITE = ("sampler.s_tmax",)
+LATENT_SIDE = 8  # the encoder brings 64x64 pixels down to 8x8: to an eighth
+GROUP = 32  # channels a normalisation group holds, about
+
+
+def check(config: Config) -> None:
+    """Raises ``ConfigError`` with every value that has the right type and yet cannot work, one a line."""
+    settings, example = flatten(asdict(config)), flatten(asdict(Config()))
+    problems = [*_out_of_range(settings, example), *_at_odds(config), *_indivisible(settings)]
+    if problems:
+        raise ConfigError("\n".join(problems))
+
+
+def check_name(kind: str, name: object, names: Iterable[str]) -> None:
+    """Raises ``ConfigError`` unless ``name`` is one of the presets (or objectives: ``kind`` says which)."""
+    names = list(names)
+    if name in names:
+        return
+    near = get_close_matches(str(name).lower(), names, n=1)
+    hint = f"did you mean {near[0]}? " if near else ""
+    raise ConfigError(f"there is no {kind} {name!r}; {hint}the {kind}s are {', '.join(names)}")
+
+
+def unknown_key(key: str, value: object, known: Settings) -> str:
+    """What to write instead of ``key=value``, where ``known`` holds all settings there are."""
+    given = f"{key}={json.dumps(value, default=str)}"
+    inside = [name for name in known if name.startswith(f"{key}.")]
+    if inside:
+        return f"{given}: {key} is a group; write one of its settings, for example {_line(inside[0], known)}"
+    near = nearest_keys(key, known)
+    hint = f"did you mean {_either(near)}?" if near else f"the groups are {', '.join(_groups(known))}"
+    return f"{given}: there is no setting {key}; {hint}"
+
+
+def wrong_type(problem: Mapping[str, Any], given: Settings, example: Settings) -> str:
+    """In words, one of pydantic's error dicts, whose ``loc`` goes on into a list where an item is wrong."""
+    path = ".".join(str(part) for part in problem["loc"])
+    key = next(name for name in example if path == name or path.startswith(f"{name}."))
+    return (
+        f"{key} must be {_expected(problem, path != key, example[key])}, "
+        f"not {json.dumps(given[key], default=str)}; write for example {_line(key, example)}"
+    )
+
+
+def _expected(problem: Mapping[str, Any], in_list: bool, example: Any) -> str:
+    kind = problem["type"]
+    if kind in ("missing", "too_long"):
+        return f"a list of {len(example)}"
+    if kind == "literal_error":
+        return f"one of {problem['ctx']['expected']}"
+    words = EXPECTED.get(kind, str(problem["msg"]))
+    return f"a list, each item {words}" if in_list else words
+
+
+def _line(key: str, settings: Settings) -> str:
+    value = settings[key]
+    return f"{key}={value if isinstance(value, str) else json.dumps(value)}"
+
+
+def _either(names: list[str]) -> str:
+    return " or ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
+
+
+def _groups(known: Settings) -> list[str]:
+    return list(dict.fromkeys(key.partition(".")[0] for key in known if "." in key))
+
+
+def _out_of_range(settings: Settings, example: Settings) -> Iterator[str]:
+    for key, value in settings.items():
+        numbers = value if isinstance(value, tuple) else (value,)
+        if any(isinstance(number, int | float) and not _in_range(key, number) for number in numbers):
+            yield f"{key}={json.dumps(value)} must be {_range(key)}; write for example {_line(key, example)}"
+
+
+def _in_range(key: str, number: float) -> bool:
+    if isinstance(number, bool):
+        return True
+    high_enough = number > 0 or key in ANY_SIGN or (number == 0 and key in MAY_BE_ZERO)
+    low_enough = number <= 1 or key not in FRACTIONS
+    return high_enough and low_enough and (isfinite(number) or key in MAY_BE_INFINITE)
+
+
+def _range(key: str) -> str:
+    if key in FRACTIONS:
+        return "between 0 and 1"
+    if key in ANY_SIGN:
+        return "a finite number"
+    return "0 or above" if key in MAY_BE_ZERO else "above 0"
+
+
+def _at_odds(config: Config) -> Iterator[str]:
+    """Values that are fine alone and not together."""
+    sampler, low_high, encoder = config.sampler, config.objective.sigma_clip, config.encoder
+    if sampler.sigma_min >= sampler.sigma_max:
+        yield "sampler.sigma_min must be below sampler.sigma_max; write for example sampler.sigma_max=5.0"
+    if sampler.s_tmin > sampler.s_tmax:
+        yield "sampler.s_tmin must not exceed sampler.s_tmax; write for example sampler.s_tmin=0.0"
+    if low_high[0] >= low_high[1]:
+        yield "objective.sigma_clip must rise; write for example objective.sigma_clip=[0.002, 20.0]"
+    if not any(config.replay.recency):
+        yield "replay.recency needs a weight above 0; write for example replay.recency=[0.1, 0.1, 0.1, 0.7]"
+    if not config.heads.depths:
+        yield "heads.depths must have a stage; write for example heads.depths=[1]"
+    stages = max(1, int(log2(LATENT_SIDE / encoder.patch)))  # each of them can halve the frame once
+    if len(encoder.channels) < stages:
+        yield (
+            f"encoder.channels needs {stages} stages or more to reach {LATENT_SIDE}x{LATENT_SIDE} from "
+            f"encoder.patch={encoder.patch}; write for example encoder.channels={[32] * (stages - 1) + [16]}"
+        )
+    segment = config.context + config.objective.predicted_steps
+    if config.replay.capacity < segment:
+        yield f"replay.capacity must hold a segment, {segment} frames; write replay.capacity=10000"
+
+
+def _indivisible(settings: Settings) -> Iterator[str]:
+    for group in ("encoder", "denoiser", "heads", "actor_critic"):
+        channels = settings[f"{group}.channels"]
+        for number in channels if isinstance(channels, tuple) else (channels,):
+            if number > 0 and number % max(1, number // GROUP):
+                yield (
+                    f"{group}.channels: {number} channels do not split into equal groups of about {GROUP}; "
+                    f"write a multiple of {GROUP}, for example {number // GROUP * GROUP}"
+                )

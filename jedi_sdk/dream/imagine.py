@@ -1,0 +1,34 @@
+"""Imagination: a policy acts in the world model. Torch in, torch out; no gradient, no environment."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from jedi_sdk.rng import Rng
+from jedi_sdk.types import DreamState, Policy, Rollout
+from jedi_sdk.world_model import WorldModel
+
+
+@torch.no_grad()
+def imagine(
+    world_model: WorldModel, policy: Policy, state: DreamState, horizon: int, rng: Rng, lstm: Any = None
+) -> Rollout:
+    """``b`` dreams of ``horizon`` steps side by side, from ``state`` with the policy's memory ``lstm``.
+
+    A dream that ends goes on being dreamed, so that the batch keeps its shape; ``mask`` tells.
+    """
+    b = len(state.z)
+    running = torch.ones(b, dtype=torch.bool, device=state.z.device)
+    nobody = torch.zeros_like(running)
+    zs, acts, rews, ends, masks, memory = [state.z[:, -1]], [], [], [], [], lstm
+    for _ in range(horizon):
+        act, memory = policy(state.z[:, -1], memory, nobody)
+        state, rew, end = world_model.step(state, act, rng)
+        masks.append(running)
+        running = running & ~end
+        for column, value in zip((zs, acts, rews, ends), (state.z[:, -1], act, rew, end), strict=True):
+            column.append(value)
+    columns = (torch.stack(column, dim=1) for column in (zs, acts, rews, ends, masks))
+    return Rollout(*columns, lstm=lstm)

@@ -1,0 +1,131 @@
+"""The three updates: denoiser, heads, actor-critic. Each samples a batch, descends one loss, says what it saw."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from jedi_sdk.actor_critic import Actor, ActorCritic
+from jedi_sdk.config import Config
+from jedi_sdk.dream import imagine
+from jedi_sdk.precision import Precision
+from jedi_sdk.replay import Replay
+from jedi_sdk.rng import Rng
+from jedi_sdk.types import Losses, Rollout, Segment
+from jedi_sdk.world_model import WorldModel
+
+PARTS = ("denoiser", "heads", "actor_critic")
+
+
+class Learner:
+    """Networks with their optimisers. The encoder has one optimiser, fed by the denoiser's and the heads' updates."""
+
+    def __init__(
+        self, config: Config, world_model: WorldModel, actor_critic: ActorCritic, precision: Precision
+    ) -> None:
+        self.config, self.precision = config, precision
+        self.world_model, self.actor_critic = world_model, actor_critic
+        self.rng = Rng(config.seed, precision.device)
+        self.sampling = np.random.default_rng(config.seed)
+        self.actor = Actor(actor_critic, self.rng)
+        o = config.optim
+        self.modules: dict[str, nn.Module] = {
+            "encoder": world_model.encoder,
+            "denoiser": world_model.denoiser,
+            "heads": world_model.heads,
+            "actor_critic": actor_critic,
+        }
+        self.lr = {
+            "encoder": o.lr * config.objective.encoder_lr_scale,
+            "denoiser": o.lr,
+            "heads": o.lr,
+            "actor_critic": o.actor_critic_lr,
+        }
+        self.clip = {"denoiser": o.clip_denoiser, "heads": o.clip_heads, "actor_critic": o.clip_actor_critic}
+        self.optimizers = {
+            name: _adamw(module, 0.0 if name == "actor_critic" else o.weight_decay)
+            for name, module in self.modules.items()
+        }
+
+    def update(self, part: str, updates_so_far: int, replay: Replay) -> dict[str, Tensor]:
+        """One update of ``part``; what to log, as scalar tensors still on their device."""
+        losses = getattr(self, f"_{part}_loss")(replay)
+        trained = [part] if part == "actor_critic" else [part, "encoder"]
+        norm = self._descend(losses.total, trained, self.clip[part], updates_so_far)
+        return {**losses.terms, f"grad_norm/{part}": norm}
+
+    def _denoiser_loss(self, replay: Replay) -> Losses:
+        segment = self._sample(replay, self.config.context + self.config.objective.predicted_steps)
+        with self.precision.autocast():
+            return self.world_model.denoise_loss(segment, self.rng)
+
+    def _heads_loss(self, replay: Replay) -> Losses:
+        segment = self._sample(replay, self.config.context + self.config.actor_critic.horizon)
+        with self.precision.autocast():
+            return self.world_model.heads_loss(segment)
+
+    def _actor_critic_loss(self, replay: Replay) -> Losses:
+        rollout = self.dream(self._sample(replay, self.config.context))
+        with self.precision.autocast():
+            return self.actor_critic.loss(rollout)
+
+    def dream(self, segment: Segment) -> Rollout:
+        """The current policy's dreams from the contexts of ``segment``.
+
+        Under an autocast of its own: weights cast without gradient must not be reused by the loss.
+        """
+        with self.precision.autocast():
+            state = self.world_model.start(segment)
+            memory = self.actor_critic.burn_in(state.z, segment.mask)
+            return imagine(
+                self.world_model, self.actor, state, self.config.actor_critic.horizon, self.rng, memory
+            )
+
+    def _sample(self, replay: Replay, length: int) -> Segment:
+        return replay.sample(self.config.optim.batch_size, length, self.sampling).to(self.precision.device)
+
+    def _descend(self, loss: Tensor, trained: list[str], max_norm: float, updates_so_far: int) -> Tensor:
+        warmth = min(1.0, (updates_so_far + 1) / max(self.config.optim.warmup, 1))
+        for name in trained:
+            self.optimizers[name].zero_grad(set_to_none=True)
+        loss.backward()
+        norm = nn.utils.clip_grad_norm_(_parameters(self.modules[name] for name in trained), max_norm)
+        for name in trained:
+            for group in self.optimizers[name].param_groups:
+                group["lr"] = self.lr[name] * warmth
+            self.optimizers[name].step()
+        if "encoder" in trained:
+            self.world_model.update_target()
+        return norm
+
+    def state_dict(self) -> dict[str, Any]:
+        """Optimisers and generators; tensors and plain values only, so that it loads with ``weights_only``."""
+        return {
+            "optimizers": {name: optimizer.state_dict() for name, optimizer in self.optimizers.items()},
+            "rng": self.rng.generator.get_state(),
+            "sampling": self.sampling.bit_generator.state,
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        for name, optimizer in self.optimizers.items():
+            optimizer.load_state_dict(state["optimizers"][name])
+        self.rng.generator.set_state(state["rng"])
+        self.sampling.bit_generator.state = state["sampling"]
+
+
+def _parameters(modules: Iterable[nn.Module]) -> list[nn.Parameter]:
+    return [parameter for module in modules for parameter in module.parameters()]
+
+
+def _adamw(module: nn.Module, weight_decay: float) -> torch.optim.Optimizer:
+    """Weight decay for matrices and kernels; none for biases, norms and embeddings."""
+    embeddings = {id(m.weight) for m in module.modules() if isinstance(m, nn.Embedding)}
+    decayed, free = [], []
+    for parameter in module.parameters():
+        (decayed if parameter.ndim >= 2 and id(parameter) not in embeddings else free).append(parameter)
+    groups = [{"params": decayed, "weight_decay": weight_decay}, {"params": free, "weight_decay": 0.0}]
+    return torch.optim.AdamW([group for group in groups if group["params"]], lr=0.0, fused=True)

@@ -1,0 +1,148 @@
+"""From names, files and ``--set a.b=c`` to one checked ``Config``, and back to YAML.
+
+Later sources win: preset < objective < file < single settings.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import TypeAdapter, ValidationError
+
+from jedi_sdk.check import check, check_name, unknown_key, wrong_type
+from jedi_sdk.config import Config, ConfigError
+from jedi_sdk.presets import OBJECTIVES, PRESETS, default_preset
+from jedi_sdk.settings import Settings, flatten, nest
+
+ADAPTER = TypeAdapter(Config)
+
+
+def build_config(
+    game: str,
+    *,
+    preset: str | None = None,
+    objective: str | None = None,
+    file: Path | None = None,
+    overrides: Sequence[str] = (),
+    seed: int | None = None,
+    device: str = "cpu",
+) -> Config:
+    """The configuration of a run: preset < objective < ``file`` < ``overrides`` (``"a.b=c"`` each).
+
+    The file may name its own ``preset:`` and ``objective_name:``; ``device`` decides only which preset is
+    taken when none is named. Raises ``ConfigError`` with every problem found, one a line.
+    """
+    in_call = {"game": game, "preset": preset, "objective_name": objective, "seed": seed}
+    in_call = {key: value for key, value in in_call.items() if value is not None}
+    in_file = flatten(load_yaml(file)) if file else {}
+    _refuse_second_name(in_call, in_file, file)
+    settings = in_file | in_call | _parse(overrides)
+    return _overlay(_base(settings, device), settings)
+
+
+def config_to_dict(config: Config) -> dict[str, Any]:
+    """Nested dicts of what JSON and YAML know (tuples become lists)."""
+    return json.loads(json.dumps(asdict(config)))
+
+
+def config_from_dict(data: Mapping[str, Any]) -> Config:
+    """The inverse of ``config_to_dict``; a key that is absent keeps its default. Raises ``ConfigError``."""
+    return _overlay(Config(), flatten(data))
+
+
+def dump_yaml(config: Config) -> str:
+    """All settings as YAML; ``load_yaml`` and ``build_config(file=…)`` read it back unchanged."""
+    return yaml.dump(config_to_dict(config), Dumper=_Dumper, sort_keys=False)
+
+
+def load_yaml(path: Path | str) -> dict[str, Any]:
+    """The settings in a YAML file, as written. Raises ``ConfigError`` if it is no such file."""
+    try:
+        data = yaml.load(Path(path).read_text(encoding="utf-8"), Loader=_Loader)
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"cannot read the configuration {path} ({error}); give a YAML file") from error
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path} is not YAML: {error}") from error
+    if not isinstance(data, dict | None):
+        raise ConfigError(f"{path} holds no settings; write lines such as `seed: 1`")
+    return data or {}
+
+
+# YAML 1.1, which PyYAML speaks, takes 1e-4 for text because it has no dot. People mean the number.
+class _Loader(yaml.SafeLoader): ...
+
+
+class _Dumper(yaml.SafeDumper): ...
+
+
+for _side in (_Loader, _Dumper):
+    _side.add_implicit_resolver(
+        "tag:yaml.org,2002:float", re.compile(r"[-+]?\d+[eE][-+]?\d+$"), list("-+0123456789")
+    )
+_Dumper.add_representer(
+    list, lambda dumper, items: dumper.represent_sequence("tag:yaml.org,2002:seq", items, flow_style=True)
+)
+
+
+def _parse(overrides: Iterable[str]) -> Settings:
+    settings: Settings = {}
+    for text in overrides:
+        key, equals, value = (part.strip() for part in text.partition("="))
+        if not (key and equals and value):
+            raise ConfigError(f"{text!r} is not key=value; write for example denoiser.channels=96")
+        try:
+            settings |= flatten({key: yaml.load(value, Loader=_Loader)})
+        except yaml.YAMLError as error:
+            raise ConfigError(f"{key}: {value!r} is not YAML; write a list as {key}=[1, 2]") from error
+    return settings
+
+
+def _base(settings: Settings, device: str) -> Config:
+    """The preset and the objective that ``settings`` name, before any single setting."""
+    preset = settings.get("preset", default_preset(settings["game"], device))
+    objective = settings.get("objective_name", "default")
+    check_name("preset", preset, PRESETS)
+    check_name("objective", objective, OBJECTIVES)
+    return replace(PRESETS[preset], objective=OBJECTIVES[objective], objective_name=objective)
+
+
+def _refuse_second_name(in_call: Settings, in_file: Settings, file: Path | None) -> None:
+    """A file's values win over a preset's, so a second name would change the label and little else."""
+    for key in in_call.keys() & in_file.keys() & {"preset", "objective_name"}:
+        if in_call[key] != in_file[key]:
+            raise ConfigError(
+                f"{file} says {key}: {in_file[key]}, and {in_call[key]} was asked for beside it; "
+                f"drop one, or write the single settings to change, as in --set objective.predict=latent"
+            )
+
+
+def _overlay(base: Config, settings: Settings) -> Config:
+    """``base`` with ``settings`` on top, types checked strictly: 1.5 is no int, 1 no bool, "1" no number."""
+    known = flatten(config_to_dict(base))
+    merged = known | {key: value for key, value in settings.items() if key in known}
+    problems = [unknown_key(key, value, known) for key, value in settings.items() if key not in known]
+    problems += _wrong_types(merged, known)
+    if problems:
+        raise ConfigError("\n".join(problems))
+    config = ADAPTER.validate_json(_as_json(merged), strict=True)
+    check(config)
+    return config
+
+
+def _wrong_types(merged: Settings, known: Settings) -> list[str]:
+    try:
+        ADAPTER.validate_json(_as_json(merged), strict=True)
+    except ValidationError as error:
+        return [wrong_type(dict(problem), merged, known) for problem in error.errors()]
+    return []
+
+
+def _as_json(settings: Settings) -> str:
+    """Strict checks take a list for a tuple, and a mapping for a dataclass, from JSON but not from Python."""
+    return json.dumps(nest(settings), default=str)

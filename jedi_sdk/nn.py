@@ -1,0 +1,167 @@
+"""The bricks: residual blocks with and without conditioning, attention, noise features, a masked LSTM.
+
+Sizes follow DIAMOND's (github eloialonso/diamond), which JEDI keeps: groups of 32 channels, and the last
+convolution of every residual branch starts at zero, so that a fresh network is close to the identity.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Bool, Float, Int64
+from torch import Tensor, nn
+
+from jedi_sdk.types import LSTMState
+
+CHANNELS_PER_GROUP = 32
+
+
+def group_norm(channels: int, affine: bool = True) -> nn.GroupNorm:
+    return nn.GroupNorm(max(1, channels // CHANNELS_PER_GROUP), channels, affine=affine)
+
+
+def conv3x3(c_in: int, c_out: int) -> nn.Conv2d:
+    return nn.Conv2d(c_in, c_out, kernel_size=3, padding=1)
+
+
+def conv1x1(c_in: int, c_out: int) -> nn.Conv2d:
+    return nn.Conv2d(c_in, c_out, kernel_size=1)
+
+
+def zeroed(conv: nn.Conv2d) -> nn.Conv2d:
+    nn.init.zeros_(conv.weight)
+    if conv.bias is not None:
+        nn.init.zeros_(conv.bias)
+    return conv
+
+
+class ConvBlock(nn.Module):
+    """GroupNorm - SiLU - Conv3x3 with a skip: the block of the encoder and of the actor-critic."""
+
+    def __init__(self, c_in: int, c_out: int) -> None:
+        super().__init__()
+        self.norm = group_norm(c_in)
+        self.conv = conv3x3(c_in, c_out)
+        self.skip = nn.Identity() if c_in == c_out else conv1x1(c_in, c_out)
+
+    def forward(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n d h w"]:
+        return self.skip(x) + self.conv(F.silu(self.norm(x)))
+
+
+class AdaGroupNorm(nn.Module):
+    """GroupNorm whose scale and shift are read off a conditioning vector."""
+
+    def __init__(self, channels: int, cond_channels: int) -> None:
+        super().__init__()
+        self.norm = group_norm(channels, affine=False)
+        self.scale_shift = nn.Linear(cond_channels, 2 * channels)
+
+    def forward(self, x: Float[Tensor, "n c h w"], cond: Float[Tensor, "n d"]) -> Float[Tensor, "n c h w"]:
+        scale, shift = self.scale_shift(cond)[:, :, None, None].chunk(2, dim=1)
+        return self.norm(x) * (1 + scale) + shift
+
+
+class SelfAttention(nn.Module):
+    """Attention among the positions of a feature map, heads of 8 channels, with a skip."""
+
+    HEAD_CHANNELS = 8
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.heads = max(1, channels // self.HEAD_CHANNELS)
+        self.norm = group_norm(channels)
+        self.qkv = conv1x1(channels, 3 * channels)
+        self.out = zeroed(conv1x1(channels, channels))
+
+    def forward(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"]:
+        n, c, h, w = x.shape
+        qkv = self.qkv(self.norm(x)).view(n, 3, self.heads, c // self.heads, h * w).transpose(-1, -2)
+        y = F.scaled_dot_product_attention(*qkv.unbind(1))
+        return x + self.out(y.transpose(-1, -2).reshape(n, c, h, w))
+
+
+class ResBlock(nn.Module):
+    """Two conditioned convolutions with a skip, and attention behind them where asked for."""
+
+    def __init__(self, c_in: int, c_out: int, cond_channels: int, attention: bool = False) -> None:
+        super().__init__()
+        self.skip = nn.Identity() if c_in == c_out else conv1x1(c_in, c_out)
+        self.norm1 = AdaGroupNorm(c_in, cond_channels)
+        self.conv1 = conv3x3(c_in, c_out)
+        self.norm2 = AdaGroupNorm(c_out, cond_channels)
+        self.conv2 = zeroed(conv3x3(c_out, c_out))
+        self.attention = SelfAttention(c_out) if attention else nn.Identity()
+
+    def forward(self, x: Float[Tensor, "n c h w"], cond: Float[Tensor, "n d"]) -> Float[Tensor, "n e h w"]:
+        y = self.conv1(F.silu(self.norm1(x, cond)))
+        y = self.conv2(F.silu(self.norm2(y, cond)))
+        return self.attention(self.skip(x) + y)
+
+
+class FourierFeatures(nn.Module):
+    """Random Fourier features of the noise level c_noise (n,) -> (n, d); the frequencies are not trained."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.register_buffer("frequencies", torch.randn(channels // 2))
+        self.frequencies: Tensor
+
+    def forward(self, c_noise: Float[Tensor, "n"]) -> Float[Tensor, "n d"]:
+        angle = 2 * math.pi * c_noise[:, None] * self.frequencies
+        return torch.cat([angle.cos(), angle.sin()], dim=-1)
+
+
+class ActionEmbedding(nn.Module):
+    """``t`` actions -> one vector of ``channels``; each action gets an equal share of it."""
+
+    def __init__(self, num_actions: int, steps: int, channels: int) -> None:
+        super().__init__()
+        self.embed = nn.Embedding(num_actions, channels // steps)
+
+    def forward(self, act: Int64[Tensor, "n t"]) -> Float[Tensor, "n d"]:
+        return self.embed(act).flatten(1)
+
+
+class MaskedLSTM(nn.LSTM):
+    """An LSTM over ``(b, t, d)`` whose memory stays empty over padded steps at the left.
+
+    ``mask[:, i]`` says that step ``i`` of the first ``mask.shape[1]`` steps is real; later steps are all taken
+    as real, in one fused call.
+    """
+
+    def __init__(self, input_size: int, hidden_size: int) -> None:
+        super().__init__(input_size, hidden_size, batch_first=True)
+        # torch's default ignores the input's width: over a flattened map the gates would start saturated.
+        nn.init.xavier_uniform_(self.weight_ih_l0)
+        nn.init.orthogonal_(self.weight_hh_l0)
+        nn.init.zeros_(self.bias_ih_l0)
+        nn.init.zeros_(self.bias_hh_l0)
+        nn.init.ones_(self.bias_ih_l0[hidden_size : 2 * hidden_size].data)  # remember, to begin with
+
+    def empty(self, b: int, like: Tensor) -> LSTMState:
+        zeros = torch.zeros(b, self.hidden_size, device=like.device, dtype=torch.float32)
+        return zeros, zeros
+
+    def unroll(
+        self, x: Float[Tensor, "b t d"], state: LSTMState | None = None, mask: Bool[Tensor, "b s"] | None = None
+    ) -> tuple[Float[Tensor, "b t e"], LSTMState]:
+        state = self.empty(len(x), x) if state is None else state
+        burn_in = 0 if mask is None else mask.shape[1]
+        outputs = []
+        for i in range(burn_in):
+            assert mask is not None
+            y, state = self._advance(x[:, i : i + 1], state)
+            state = (state[0] * mask[:, i, None], state[1] * mask[:, i, None])
+            outputs.append(y)
+        if burn_in < x.shape[1]:
+            y, state = self._advance(x[:, burn_in:], state)
+            outputs.append(y)
+        return torch.cat(outputs, dim=1), state
+
+    def _advance(self, x: Tensor, state: LSTMState) -> tuple[Tensor, LSTMState]:
+        # In float32: a memory that adds up small changes over an episode suffers from 8 bits of mantissa.
+        with torch.autocast(x.device.type, enabled=False):
+            y, (h, c) = self(x.float(), (state[0][None], state[1][None]))
+        return y, (h[0], c[0])

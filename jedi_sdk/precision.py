@@ -1,0 +1,70 @@
+"""The one place that chooses dtype and memory format for a device, by measurement.
+
+Convolutions are always channels_last: frames arrive as H W C, and it won or tied in every case measured
+(``docs/results.md``). bfloat16 against float32 is measured at the start of a run, since it wins by far on a CPU
+with AMX or AVX512-BF16 and loses on one without.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from dataclasses import dataclass
+from typing import TypeVar
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+Module = TypeVar("Module", bound=nn.Module)
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+
+
+@dataclass(frozen=True)
+class Precision:
+    device: torch.device
+    dtype: torch.dtype
+
+    def autocast(self) -> contextlib.AbstractContextManager[object]:
+        """Weights stay float32; under this, matrix products and convolutions run in ``dtype``."""
+        return torch.autocast(self.device.type, dtype=self.dtype, enabled=self.dtype != torch.float32)
+
+    def place(self, module: Module) -> Module:
+        return module.to(device=self.device, memory_format=torch.channels_last)
+
+    @property
+    def name(self) -> str:
+        return str(self.dtype).removeprefix("torch.")
+
+
+def choose_device(device: str) -> torch.device:
+    if device != "auto":
+        return torch.device(device)
+    if torch.cuda.is_available():
+        return torch.device("cuda")
+    return torch.device("cpu")
+
+
+def choose_precision(device: torch.device, dtype: str = "auto") -> Precision:
+    return Precision(device, DTYPES[dtype] if dtype != "auto" else fastest_dtype(device))
+
+
+def fastest_dtype(device: torch.device) -> torch.dtype:
+    """The faster of float32 and bfloat16 for the denoiser's kind of convolution; takes about 50 ms."""
+    if device.type == "cuda":
+        return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float32
+    if device.type != "cpu":
+        return torch.float32
+    return min(DTYPES.values(), key=_seconds_per_convolution)
+
+
+def _seconds_per_convolution(dtype: torch.dtype, repeats: int = 7) -> float:
+    x = torch.ones(32, 96, 8, 8, dtype=dtype).to(memory_format=torch.channels_last)
+    weight = torch.ones(96, 96, 3, 3, dtype=dtype).to(memory_format=torch.channels_last)
+    seconds = []
+    with torch.no_grad():
+        for _ in range(repeats):
+            start = time.perf_counter()
+            F.conv2d(x, weight, padding=1)
+            seconds.append(time.perf_counter() - start)
+    return sorted(seconds)[repeats // 2]

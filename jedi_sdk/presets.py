@@ -1,0 +1,83 @@
+"""Presets set sizes and schedule, objectives set what is learned; the two choices are independent.
+
+Each is the page of ``config.py`` with a few values replaced.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from jedi_sdk.config import (
+    ActorCriticConfig,
+    Config,
+    DenoiserConfig,
+    EncoderConfig,
+    EnvConfig,
+    HeadsConfig,
+    ObjectiveConfig,
+    OptimConfig,
+    ReplayConfig,
+    RunConfig,
+    SamplerConfig,
+    ScheduleConfig,
+    Work,
+)
+
+ATARI100K = Config(preset="atari100k")
+
+SMALL = replace(
+    ATARI100K,
+    preset="small",
+    env=EnvConfig(num_envs=2),
+    encoder=EncoderConfig(patch=4),
+    denoiser=DenoiserConfig(channels=64, cond_channels=128),
+    heads=HeadsConfig(channels=32, depths=(1, 1), cond_channels=64, pool=True, lstm=256, attention=False),
+    actor_critic=ActorCriticConfig(channels=32, lstm=256),
+    schedule=ScheduleConfig(
+        env_steps=20_000, first_epoch=Work(2_000, 200, 200, 100), epoch=Work(200, 100, 100, 100), final_epochs=10
+    ),
+)
+
+CATCH = replace(
+    SMALL,
+    preset="catch",
+    env=EnvConfig(num_envs=8),
+    encoder=EncoderConfig(patch=8, channels=(32, 16)),
+    denoiser=DenoiserConfig(channels=32, cond_channels=64, attention=False),
+    heads=HeadsConfig(channels=32, depths=(1,), cond_channels=64, pool=False, lstm=64, attention=False),
+    actor_critic=ActorCriticConfig(channels=32, lstm=64, horizon=8),
+    optim=OptimConfig(lr=3e-4, actor_critic_lr=3e-4),
+    schedule=ScheduleConfig(
+        env_steps=10_000, first_epoch=Work(4_000, 1_000, 1_000, 500), epoch=Work(400, 200, 200, 200), final_epochs=5
+    ),
+    replay=ReplayConfig(capacity=20_000, recency=(0.25, 0.25, 0.25, 0.25)),
+)
+
+TINY = replace(
+    CATCH,
+    preset="tiny",
+    env=EnvConfig(num_envs=2),
+    encoder=EncoderConfig(patch=8, channels=(8, 4)),
+    denoiser=DenoiserConfig(channels=8, cond_channels=16, attention=False),
+    heads=HeadsConfig(channels=8, depths=(1,), cond_channels=8, pool=True, lstm=16, attention=False),
+    actor_critic=ActorCriticConfig(channels=8, lstm=16, horizon=3),
+    optim=OptimConfig(batch_size=4, warmup=2),
+    sampler=SamplerConfig(steps=2),
+    schedule=ScheduleConfig(env_steps=48, first_epoch=Work(32, 2, 2, 2), epoch=Work(16, 2, 2, 2), final_epochs=1),
+    replay=ReplayConfig(capacity=512),
+    run=RunConfig(dtype="float32", fidelity_every=1, fidelity_contexts=8),
+)
+
+PRESETS: dict[str, Config] = {"atari100k": ATARI100K, "small": SMALL, "catch": CATCH, "tiny": TINY}
+
+OBJECTIVES: dict[str, ObjectiveConfig] = {
+    "default": ObjectiveConfig(),
+    "paper": ObjectiveConfig(predict="latent", latent_scale="none"),
+}
+
+
+def default_preset(game: str, device: str) -> str:
+    """The preset taken when none is named: ``catch`` for catch, else by the machine."""
+    if game == "catch":
+        return "catch"
+    return "small" if device == "cpu" else "atari100k"

@@ -1,0 +1,85 @@
+"""What flows between the stages: frozen dataclasses, shapes in the annotations.
+
+Letters: ``b`` batch (or number of envs), ``t`` time, ``k`` latents in the context, ``c h w`` a latent's
+channels, height, width; frames are uint8 ``b t H W 3`` exactly as they lie in the replay.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import torch
+from jaxtyping import Bool, Float, Int64, UInt8
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Segment:
+    """``t`` consecutive frames of one episode each, anchored on the last frame of the context.
+
+    Frame ``t`` is followed by action ``t``, which earns ``rew[t]`` and may ``end`` (or ``trunc``) the episode.
+    ``mask[t]`` says that frame ``t`` belongs to the anchor's episode. Before an episode's first frame the
+    segment is padded with that frame and action 0; behind its last frame, with anything. A transition
+    ``t → t+1`` counts only where ``mask[t] & mask[t+1]``.
+    """
+
+    obs: UInt8[Tensor, "b t H W 3"]
+    act: Int64[Tensor, "b t"]
+    rew: Float[Tensor, "b t"]  # the sign of the reward: -1, 0 or 1
+    end: Bool[Tensor, "b t"]
+    trunc: Bool[Tensor, "b t"]
+    mask: Bool[Tensor, "b t"]
+
+    def to(self, device: torch.device | str) -> Segment:
+        return Segment(**{name: value.to(device, non_blocking=True) for name, value in vars(self).items()})
+
+    def __getitem__(self, index: Any) -> Segment:
+        """Slices every field alike: ``segment[:, :4]`` is the context."""
+        return Segment(**{name: value[index] for name, value in vars(self).items()})
+
+
+LSTMState = tuple[Float[Tensor, "b d"], Float[Tensor, "b d"]]
+
+
+@dataclass(frozen=True)
+class DreamState:
+    """Where ``b`` dreams stand: the last ``k`` latents, the ``k-1`` actions between them, the heads' memory."""
+
+    z: Float[Tensor, "b k c h w"]
+    act: Int64[Tensor, "b k-1"]
+    lstm: LSTMState
+
+
+@dataclass(frozen=True)
+class Rollout:
+    """``b`` dreams of ``t`` imagined steps. ``z[:, t]`` is where action ``t`` was chosen; ``z`` has one more.
+
+    ``mask[t]``: the dream was still running when action ``t`` was chosen. ``lstm`` is the policy's memory
+    before ``z[:, 0]``.
+    """
+
+    z: Float[Tensor, "b t+1 c h w"]
+    act: Int64[Tensor, "b t"]
+    rew: Float[Tensor, "b t"]
+    end: Bool[Tensor, "b t"]
+    mask: Bool[Tensor, "b t"]
+    lstm: Any
+
+
+@dataclass(frozen=True)
+class Losses:
+    """A loss to descend (a scalar tensor) and what to log beside it (detached scalars)."""
+
+    total: Float[Tensor, ""]
+    terms: dict[str, Tensor]
+
+
+class Policy(Protocol):
+    """Anything that acts. ``x`` is a batch of frames (real world) or latents (dream).
+
+    ``state`` is the policy's own memory, None at the very start; ``first[i]`` says that row ``i`` begins a
+    new episode, so its memory must be forgotten. Returns ``act`` (b,) int64 and the new memory.
+    """
+
+    def __call__(self, x: Tensor, state: Any, first: Bool[Tensor, "b"]) -> tuple[Int64[Tensor, "b"], Any]: ...

@@ -1,0 +1,50 @@
+"""Encoder E: frames -> latents of 16x8x8, a plain convolutional network; and the clamp C."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from jedi_sdk.config import EncoderConfig
+from jedi_sdk.nn import ConvBlock
+
+FRAME_SIZE = 64
+LATENT_SIZE = 8
+
+
+def clamp(z: Tensor, scale: float) -> Tensor:
+    """C(z) = s·tanh(z/s): soft bounds at ±s (paper, s = 3)."""
+    return scale * torch.tanh(z / scale)
+
+
+class Encoder(nn.Module):
+    """(n, 3, 64, 64) in [-1, 1] -> (n, 16, 8, 8). Write your own with the same call and a ``latent_shape``.
+
+    One block a stage, as many 2x2 max-pools behind the first stages as bring 64 down to 8. ``config.patch`` > 1
+    replaces the full-resolution start by one strided convolution.
+    """
+
+    def __init__(self, config: EncoderConfig) -> None:
+        super().__init__()
+        stages = config.channels
+        pools = int(math.log2(FRAME_SIZE // config.patch // LATENT_SIZE))
+        widths = [stages[0], *stages]
+        layers: list[nn.Module] = [_stem(config.patch, stages[0])]
+        for i in range(len(stages)):
+            layers.append(ConvBlock(widths[i], widths[i + 1]))
+            if i < pools:
+                layers.append(nn.MaxPool2d(2))
+        self.layers = nn.Sequential(*layers)
+        self.latent_shape = (stages[-1], LATENT_SIZE, LATENT_SIZE)
+
+    def forward(self, x: Float[Tensor, "n 3 H W"]) -> Float[Tensor, "n c h w"]:
+        return self.layers(x)
+
+
+def _stem(patch: int, channels: int) -> nn.Conv2d:
+    if patch == 1:
+        return nn.Conv2d(3, channels, kernel_size=3, padding=1)
+    return nn.Conv2d(3, channels, kernel_size=patch, stride=patch)

@@ -1,0 +1,55 @@
+"""Heads R: reward sign and termination, read off a transition (z[t], a[t], z[t+1]) with a memory of the episode."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Bool, Float, Int64
+from torch import Tensor, nn
+
+from jedi_sdk.config import HeadsConfig
+from jedi_sdk.nn import MaskedLSTM, ResBlock, conv3x3, group_norm
+from jedi_sdk.types import LSTMState
+
+NUM_REWARDS = 3  # the sign: -1, 0, 1
+
+
+class Heads(nn.Module):
+    """Convolutions on the pair of latents, conditioned on the action; an LSTM; two classifications."""
+
+    def __init__(self, latent_shape: tuple[int, int, int], num_actions: int, config: HeadsConfig) -> None:
+        super().__init__()
+        c, h, w = latent_shape
+        d, width = config.cond_channels, config.channels
+        self.embed_act = nn.Embedding(num_actions, d)
+        self.conv_in = conv3x3(2 * c, width)
+        self.blocks = nn.ModuleList(
+            [ResBlock(width, width, d) for _ in range(sum(config.depths))]
+            + [ResBlock(width, width, d, attention=config.attention) for _ in range(2)]
+        )
+        self.norm = nn.Sequential(group_norm(width), nn.SiLU(), nn.MaxPool2d(2) if config.pool else nn.Identity())
+        self.lstm = MaskedLSTM(width * h * w // (4 if config.pool else 1), config.lstm)
+        self.out = nn.Sequential(
+            nn.Linear(config.lstm, config.lstm), nn.SiLU(), nn.Linear(config.lstm, NUM_REWARDS + 2, bias=False)
+        )
+        nn.init.zeros_(self.out[-1].weight)  # fresh heads promise nothing
+
+    def forward(
+        self,
+        z: Float[Tensor, "b t+1 c h w"],
+        act: Int64[Tensor, "b t"],
+        state: LSTMState | None = None,
+        mask: Bool[Tensor, "b s"] | None = None,
+    ) -> tuple[Float[Tensor, "b t 3"], Float[Tensor, "b t 2"], LSTMState]:
+        """Logits of the reward sign and of (goes on, ends), for every transition; and the memory behind them.
+
+        ``mask``: which of the first ``s`` transitions are real (the others pad the episode's start).
+        """
+        b, t = act.shape
+        pairs = torch.cat([z[:, :-1], z[:, 1:]], dim=2).flatten(0, 1)
+        cond = self.embed_act(act.flatten())
+        x = self.conv_in(pairs)
+        for block in self.blocks:
+            x = block(x, cond)
+        y, state = self.lstm.unroll(self.norm(x).reshape(b, t, -1), state, mask)
+        logits_rew, logits_end = self.out(y).float().split([NUM_REWARDS, 2], dim=-1)
+        return logits_rew, logits_end, state
