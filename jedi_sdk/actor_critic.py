@@ -12,7 +12,7 @@ from jaxtyping import Bool, Float, Int64
 from torch import Tensor, nn
 
 from jedi_sdk.config import ActorCriticConfig
-from jedi_sdk.nn import ConvBlock, MaskedLSTM, conv3x3
+from jedi_sdk.nn import ConvBlock, MaskedLSTM, conv3x3, group_norm
 from jedi_sdk.returns import lambda_returns
 from jedi_sdk.rng import Rng
 from jedi_sdk.types import Losses, LSTMState, Rollout
@@ -28,6 +28,8 @@ class ActorCritic(nn.Module):
             ConvBlock(config.channels, config.channels),
             nn.MaxPool2d(2),
             ConvBlock(config.channels, config.channels),
+            group_norm(config.channels),
+            nn.SiLU(),
         )
         self.lstm = MaskedLSTM(config.channels * (h // 2) * (w // 2), config.lstm)
         self.actor = nn.Linear(config.lstm, num_actions)
@@ -45,14 +47,14 @@ class ActorCritic(nn.Module):
         """Action logits and values of ``t`` consecutive latents, and the memory behind them."""
         b, t = z.shape[:2]
         x = self.trunk(z.flatten(0, 1)).reshape(b, t, -1)
-        y, state = self.lstm.unroll(x, state, mask)
+        y, state = self.lstm(x, state, mask)
         return self.actor(y).float(), self.critic(y).float().squeeze(-1), state
 
     @torch.no_grad()
     def burn_in(self, z: Float[Tensor, "b k c h w"], mask: Bool[Tensor, "b k"]) -> LSTMState:
         """The memory of one who has seen all but the last latent of a context."""
         if z.shape[1] == 1:
-            return self.lstm.empty(len(z), z)
+            return self.lstm.empty(len(z))
         return self(z[:, :-1], mask=mask[:, :-1])[2]
 
     def loss(self, rollout: Rollout) -> Losses:

@@ -124,44 +124,43 @@ class ActionEmbedding(nn.Module):
         return self.embed(act).flatten(1)
 
 
-class MaskedLSTM(nn.LSTM):
-    """An LSTM over ``(b, t, d)`` whose memory stays empty over padded steps at the left.
+class MaskedLSTM(nn.Module):
+    """An LSTM (Hochreiter & Schmidhuber 1997, with a forget gate) that forgets where it is told to.
 
-    ``mask[:, i]`` says that step ``i`` of the first ``mask.shape[1]`` steps is real; later steps are all taken
-    as real, in one fused call.
+    Its input projection is one matrix product for all steps; the recurrence is written out, because a step then
+    costs ten small operations instead of a repacking of all weights, and because memory can be emptied anywhere.
     """
 
     def __init__(self, input_size: int, hidden_size: int) -> None:
-        super().__init__(input_size, hidden_size, batch_first=True)
+        super().__init__()
+        self.hidden_size = hidden_size
+        self.input = nn.Linear(input_size, 4 * hidden_size)
+        self.recurrent = nn.Linear(hidden_size, 4 * hidden_size, bias=False)
         # torch's default ignores the input's width: over a flattened map the gates would start saturated.
-        nn.init.xavier_uniform_(self.weight_ih_l0)
-        nn.init.orthogonal_(self.weight_hh_l0)
-        nn.init.zeros_(self.bias_ih_l0)
-        nn.init.zeros_(self.bias_hh_l0)
-        nn.init.ones_(self.bias_ih_l0[hidden_size : 2 * hidden_size].data)  # remember, to begin with
+        nn.init.xavier_uniform_(self.input.weight)
+        nn.init.orthogonal_(self.recurrent.weight)
+        nn.init.zeros_(self.input.bias)
+        nn.init.ones_(self.input.bias.data[hidden_size : 2 * hidden_size])  # remember, to begin with
 
-    def empty(self, b: int, like: Tensor) -> LSTMState:
-        zeros = torch.zeros(b, self.hidden_size, device=like.device, dtype=torch.float32)
+    def empty(self, b: int) -> LSTMState:
+        zeros = torch.zeros(b, self.hidden_size, device=self.input.weight.device)
         return zeros, zeros
 
-    def unroll(
+    def forward(
         self, x: Float[Tensor, "b t d"], state: LSTMState | None = None, mask: Bool[Tensor, "b s"] | None = None
     ) -> tuple[Float[Tensor, "b t e"], LSTMState]:
-        state = self.empty(len(x), x) if state is None else state
-        burn_in = 0 if mask is None else mask.shape[1]
-        outputs = []
-        for i in range(burn_in):
-            assert mask is not None
-            y, state = self._advance(x[:, i : i + 1], state)
-            state = (state[0] * mask[:, i, None], state[1] * mask[:, i, None])
-            outputs.append(y)
-        if burn_in < x.shape[1]:
-            y, state = self._advance(x[:, burn_in:], state)
-            outputs.append(y)
-        return torch.cat(outputs, dim=1), state
+        """Outputs of ``t`` steps and the memory behind them.
 
-    def _advance(self, x: Tensor, state: LSTMState) -> tuple[Tensor, LSTMState]:
-        # In float32: a memory that adds up small changes over an episode suffers from 8 bits of mantissa.
-        with torch.autocast(x.device.type, enabled=False):
-            y, (h, c) = self(x.float(), (state[0][None], state[1][None]))
-        return y, (h[0], c[0])
+        ``mask[:, i]`` says whether step ``i`` of the first ``s`` is real; the memory is empty behind one that is not.
+        """
+        h, c = self.empty(len(x)) if state is None else state
+        projected = self.input(x).float()
+        outputs = []
+        for t in range(x.shape[1]):
+            i, f, g, o = (projected[:, t] + self.recurrent(h)).chunk(4, dim=-1)
+            c = f.sigmoid() * c + i.sigmoid() * g.tanh()
+            h = o.sigmoid() * c.tanh()
+            outputs.append(h)
+            if mask is not None and t < mask.shape[1]:
+                h, c = h * mask[:, t, None], c * mask[:, t, None]
+        return torch.stack(outputs, dim=1), (h, c)

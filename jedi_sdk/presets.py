@@ -44,8 +44,8 @@ CATCH = replace(
     env=EnvConfig(num_envs=8),
     encoder=EncoderConfig(patch=8, channels=(32, 16)),
     denoiser=DenoiserConfig(channels=32, cond_channels=64, attention=False),
-    heads=HeadsConfig(channels=32, depths=(1,), cond_channels=64, pool=False, lstm=64, attention=False),
-    actor_critic=ActorCriticConfig(channels=32, lstm=64, horizon=8),
+    heads=HeadsConfig(channels=32, depths=(1,), cond_channels=64, pool=False, lstm=256, attention=False),
+    actor_critic=ActorCriticConfig(channels=32, lstm=256, horizon=8),
     optim=OptimConfig(lr=3e-4, actor_critic_lr=3e-4),
     schedule=ScheduleConfig(
         env_steps=10_000, first_epoch=Work(4_000, 1_000, 1_000, 500), epoch=Work(400, 200, 200, 200), final_epochs=5

@@ -50,6 +50,6 @@ class Heads(nn.Module):
         x = self.conv_in(pairs)
         for block in self.blocks:
             x = block(x, cond)
-        y, state = self.lstm.unroll(self.norm(x).reshape(b, t, -1), state, mask)
+        y, state = self.lstm(self.norm(x).reshape(b, t, -1), state, mask)
         logits_rew, logits_end = self.out(y).float().split([NUM_REWARDS, 2], dim=-1)
         return logits_rew, logits_end, state

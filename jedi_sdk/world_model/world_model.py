@@ -180,7 +180,7 @@ class WorldModel(nn.Module):
     ) -> DreamState:
         """The same from encoded frames."""
         if z.shape[1] == 1:
-            return DreamState(z, act, self.heads.lstm.empty(len(z), z))
+            return DreamState(z, act, self.heads.lstm.empty(len(z)))
         lstm: LSTMState
         _, _, lstm = self.heads(z, act, mask=mask[:, :-1] & mask[:, 1:])
         return DreamState(z, act, lstm)
