@@ -79,6 +79,7 @@ class ActorCritic(nn.Module):
             "policy/value_loss": value,
             "policy/entropy": entropy,
             "policy/value": mean(val),
+            "imagined/reward": mean(rollout.rew),
             "imagined/return": (rollout.rew * mask).sum(1).mean(),
             "imagined/ends": (rollout.end & rollout.mask).any(1).float().mean(),
         }

@@ -6,7 +6,8 @@ import pytest
 
 from jedi_sdk.config import ScheduleConfig, Work
 from jedi_sdk.presets import PRESETS
-from jedi_sdk.sizes import parameter_counts, total_work
+from jedi_sdk.schedule import total_work
+from jedi_sdk.sizes import parameter_counts
 
 PAPER = {"encoder": 0.03e6, "denoiser": 4.33e6, "heads": 5.88e6, "actor_critic": 3.24e6}
 

@@ -28,7 +28,8 @@ def presets() -> None:
 
 
 def _preset_rows(config: Config) -> dict[str, str]:
-    from jedi_sdk.sizes import parameter_counts, total_work
+    from jedi_sdk.schedule import total_work
+    from jedi_sdk.sizes import parameter_counts
 
     counts, work = parameter_counts(config), total_work(config.schedule)
     rows = {f"{name.replace('_', '-')} parameters": _short(number) for name, number in counts.items()}

@@ -1,0 +1,301 @@
+"""JEDI, the façade: builds the parts, and passes on to those who do the work. No maths here."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from rich.progress import Progress
+from torch import nn
+
+from jedi_sdk import checkpoint
+from jedi_sdk.actor_critic import Actor, ActorCritic
+from jedi_sdk.checkpoint import Card
+from jedi_sdk.config import Config
+from jedi_sdk.envs import Game, make_envs, resolve_game
+from jedi_sdk.evaluate import Evaluation, evaluate, film
+from jedi_sdk.fidelity import Fidelity, measure_fidelity
+from jedi_sdk.learner import Learner
+from jedi_sdk.load import build_config
+from jedi_sdk.precision import Precision, choose_device, choose_precision
+from jedi_sdk.rng import Rng
+from jedi_sdk.train import RunError, Trainer
+from jedi_sdk.types import LSTMState
+from jedi_sdk.world_model import WorldModel
+
+CALLABLE = "callable:"  # marks, in a config, a game that was given as a Python function
+PARTS = ("encoder", "denoiser", "heads", "actor_critic")
+
+
+class JEDI:
+    """An agent: a world model, a policy trained in its dreams, and the game they are for.
+
+    ``game``: a name (``"breakout"``), a gymnasium id, ``"module:Id"``, or a function that makes an env. ``config`` is
+    a ready ``Config`` or the path of a YAML file; ``overrides`` are ``"denoiser.channels=96"``. ``encoder``,
+    ``denoiser``, ``heads`` and ``actor_critic`` replace a part by a module of your own with the same call.
+
+    Raises ``UnknownGameError``, ``UnsupportedEnvError`` and ``ConfigError``, each saying what to write instead.
+    """
+
+    def __init__(
+        self,
+        game: str | Callable[..., Any],
+        preset: str | None = None,
+        objective: str | None = None,
+        config: Config | str | Path | None = None,
+        overrides: Sequence[str] = (),
+        seed: int | None = None,
+        device: str = "auto",
+        **parts: nn.Module | None,
+    ) -> None:
+        found = resolve_game(game)
+        place = choose_device(device)
+        name = f"{CALLABLE}{found.name}" if found.kind == "callable" else found.name
+        if not isinstance(config, Config):
+            file = Path(config) if config is not None else None
+            config = build_config(
+                name,
+                preset=preset,
+                objective=objective,
+                file=file,
+                overrides=overrides,
+                seed=seed,
+                device=place.type,
+            )
+        envs = make_envs(found, 1)
+        num_actions = int(envs.single_action_space.n)  # type: ignore[attr-defined]
+        envs.close()
+        self._build(found, config, num_actions, choose_precision(place, config.run.dtype), parts)
+
+    def _build(
+        self, game: Game, config: Config, num_actions: int, precision: Precision, parts: dict[str, nn.Module | None]
+    ) -> None:
+        _refuse_unknown(parts)
+        if config.run.threads:
+            torch.set_num_threads(config.run.threads)
+        self.game, self.config, self.precision = game, config, precision
+        self._checkpoint: Path | None = None
+        self._trainer: Trainer | None = None
+        self._acting = Rng(config.seed, precision.device)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(config.seed)
+            actor_critic = parts.get("actor_critic")
+            world_model = WorldModel(config, num_actions, **{k: v for k, v in parts.items() if k != "actor_critic"})
+            actor_critic = actor_critic or ActorCritic(world_model.latent_shape, num_actions, config.actor_critic)
+        self.world_model, self.actor_critic = precision.place(world_model), precision.place(actor_critic)
+        self._networks = nn.ModuleDict({"world_model": self.world_model, "actor_critic": self.actor_critic})
+        custom = {name: type(part).__name__ for name, part in parts.items() if part is not None}
+        self._card = Card(config, num_actions, precision.device.type, precision.name, custom)
+
+    # -- learning -----------------------------------------------------------------------------------------------
+
+    def learn(
+        self,
+        env_steps: int | None = None,
+        run_dir: str | Path | None = None,
+        overwrite: bool = False,
+        progress: bool = True,
+    ) -> JEDI:
+        """Trains to ``env_steps`` real steps in all (the preset's where None), in the run folder ``run_dir``.
+
+        Called again, it goes on. Ctrl-C saves a checkpoint and raises KeyboardInterrupt; ``JEDI.resume`` goes on from
+        there. Raises ``RunError`` where the run cannot go on.
+        """
+        if self._trainer is None:
+            folder = Path(run_dir or Path("runs") / f"{_slug(self.game.name)}-{time.strftime('%Y%m%d-%H%M%S')}")
+            _claim(folder, overwrite)
+            self._trainer = self._new_trainer(folder)
+        elif run_dir is not None and Path(run_dir) != self._trainer.run_dir:
+            raise RunError(f"this agent's run is in {self._trainer.run_dir}: call learn() without run_dir to go on")
+        if env_steps is not None:
+            self._trainer.extend(env_steps)
+        try:
+            self._trainer.run(progress)
+        finally:
+            self.config, self._card = self._trainer.config, self._trainer.card
+            latest = checkpoint.list_checkpoints(self._trainer.run_dir)
+            self._checkpoint = latest[-1] if latest else None
+        return self
+
+    def _new_trainer(self, folder: Path) -> Trainer:
+        learner = Learner(self.config, self.world_model, self.actor_critic, self.precision)
+        return Trainer(self.game, learner, self._card, self._networks, folder)
+
+    @property
+    def run_dir(self) -> Path | None:
+        return self._trainer.run_dir if self._trainer else None
+
+    @classmethod
+    def resume(
+        cls, run_dir: str | Path, device: str = "auto", game: Callable[..., Any] | None = None, **parts: nn.Module | None
+    ) -> JEDI:
+        """The run in ``run_dir`` as it was at its latest checkpoint; ``learn()`` goes on with it."""
+        run_dir = Path(run_dir)
+        agent = cls.from_pretrained(run_dir, device=device, game=game, **parts)
+        assert agent._checkpoint is not None
+        agent._trainer = agent._new_trainer(run_dir)
+        agent._trainer.restore(agent._checkpoint)
+        return agent
+
+    # -- saving and loading ---------------------------------------------------------------------------------------
+
+    def save_pretrained(self, folder: str | Path) -> Path:
+        """Writes config and weights (no training state) to ``folder``, whole or not at all."""
+        checkpoint.save(Path(folder), self._card, self._networks)
+        return Path(folder)
+
+    @classmethod
+    def from_pretrained(
+        cls, path: str | Path, device: str = "auto", game: Callable[..., Any] | None = None, **parts: nn.Module | None
+    ) -> JEDI:
+        """An agent from a checkpoint folder, or from the latest checkpoint of a run folder.
+
+        ``game`` is needed to play where the agent was trained on a Python function; parts that were passed by argument
+        must be passed again. Raises ``CheckpointError``.
+        """
+        folder = checkpoint.find(Path(path))
+        card = checkpoint.read_card(folder)
+        _refuse_missing(card, parts, folder)
+        place = choose_device(device)
+        dtype = card.dtype if place.type == card.device else card.config.run.dtype
+        agent = cls.__new__(cls)
+        agent._build(
+            _saved_game(card, game), card.config, card.num_actions, choose_precision(place, dtype), dict(parts)
+        )
+        checkpoint.load_networks(folder, agent._networks)
+        agent._checkpoint = folder
+        return agent
+
+    # -- acting -------------------------------------------------------------------------------------------------
+
+    def predict(
+        self,
+        obs: np.ndarray,
+        state: LSTMState | None = None,
+        episode_start: np.ndarray | None = None,
+        deterministic: bool = True,
+    ) -> tuple[np.ndarray, LSTMState]:
+        """The action for one uint8 frame (64, 64, 3), or the actions (n,) for a batch of them, and the memory.
+
+        As in Stable-Baselines3: pass ``state`` back in; ``episode_start`` (n,) empties the memory where True.
+        """
+        frames = torch.from_numpy(_checked(obs)).to(self.precision.device)
+        one = frames.ndim == 3
+        frames = frames[None] if one else frames
+        first = np.zeros(len(frames), bool) if episode_start is None else np.atleast_1d(episode_start)
+        policy = self._policy(deterministic)
+        act, state = policy(frames, state, torch.from_numpy(first).to(self.precision.device))
+        return (act[0] if one else act).cpu().numpy(), state
+
+    def _policy(self, deterministic: bool, rng: Rng | None = None) -> Callable[..., Any]:
+        actor = Actor(self.actor_critic, rng or self._acting, self.world_model.encode, deterministic)
+
+        def act(x: torch.Tensor, state: Any, first: torch.Tensor) -> tuple[torch.Tensor, Any]:
+            with self.precision.autocast():
+                return actor(x, state, first)
+
+        return act
+
+    # -- measuring ----------------------------------------------------------------------------------------------
+
+    def evaluate(
+        self,
+        episodes: int = 100,
+        deterministic: bool = False,
+        seed: int | None = None,
+        video: str | Path | None = None,
+        progress: bool = True,
+    ) -> Evaluation:
+        """Plays whole real games; the result holds mean, std, standard error, human-normalised score, lengths."""
+        seed = self.config.seed if seed is None else seed
+        policy = self._policy(deterministic, Rng(seed, self.precision.device))
+        with Progress(disable=not progress, transient=True) as bar:
+            task = bar.add_task(f"playing {self.game.name}", total=episodes)
+            result = evaluate(
+                policy,
+                self.game,
+                episodes,
+                seed,
+                deterministic,
+                self.precision.device,
+                str(self._checkpoint) if self._checkpoint else None,
+                lambda done: bar.update(task, completed=done),
+            )
+            if video is not None:
+                bar.update(task, description="filming")
+                film(policy, self.game, Path(video), seed, self.precision.device)
+        return result
+
+    def fidelity(
+        self, contexts: int = 2000, horizon: int = 15, seed: int | None = None, progress: bool = True
+    ) -> Fidelity:
+        """How true the dream is, on real episodes played for this and never trained on."""
+        with Progress(disable=not progress, transient=True) as bar:
+            task = bar.add_task("fidelity", total=1.0)
+            return measure_fidelity(
+                self.world_model,
+                self.actor_critic,
+                self.game,
+                self.config,
+                self.precision,
+                contexts=contexts,
+                horizon=horizon,
+                seed=self.config.seed if seed is None else seed,
+                progress=lambda done, what: bar.update(task, completed=done, description=what),
+            )
+
+
+def _checked(obs: np.ndarray) -> np.ndarray:
+    obs = np.asarray(obs)
+    if obs.dtype != np.uint8 or obs.ndim not in (3, 4) or obs.shape[-3:] != (64, 64, 3):
+        raise ValueError(
+            f"predict takes uint8 frames of shape (64, 64, 3) or (n, 64, 64, 3), not {obs.dtype} of {obs.shape}; "
+            "jedi_sdk.envs.make_envs(game, n) makes envs that give them"
+        )
+    return obs
+
+
+def _refuse_unknown(parts: dict[str, nn.Module | None]) -> None:
+    unknown = sorted(set(parts) - set(PARTS))
+    if unknown:
+        raise TypeError(f"JEDI has no part {unknown[0]!r}; parts that can be passed: {', '.join(PARTS)}")
+
+
+def _refuse_missing(card: Card, parts: dict[str, nn.Module | None], folder: Path) -> None:
+    missing = {name: kind for name, kind in card.custom.items() if parts.get(name) is None}
+    if missing:
+        given = ", ".join(f"{name}={kind}(...)" for name, kind in missing.items())
+        raise checkpoint.CheckpointError(
+            f"{folder} was made with a part of its own: pass it again, from_pretrained(path, {given})"
+        )
+
+
+def _saved_game(card: Card, game: Callable[..., Any] | None) -> Game:
+    if game is not None:
+        return resolve_game(game)
+    if card.config.game.startswith(CALLABLE):
+        return Game(card.config.game, "callable")
+    return resolve_game(card.config.game)
+
+
+def _claim(folder: Path, overwrite: bool) -> None:
+    """An empty folder for the run; an old one is removed only if asked to, and only if it is a run."""
+    if folder.exists() and any(folder.iterdir()):
+        if not overwrite:
+            raise RunError(
+                f"{folder} is not empty: go on with JEDI.resume({str(folder)!r}), or pass overwrite=True to replace it"
+            )
+        if not (folder / "config.yaml").exists():
+            raise RunError(f"{folder} is not empty and not a run folder: it will not be replaced. Name another one.")
+        shutil.rmtree(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+
+
+def _slug(name: str) -> str:
+    return "".join(letter if letter.isalnum() else "-" for letter in name.lower()).strip("-")

@@ -1,0 +1,127 @@
+"""How well a policy plays the real game: whole episodes, raw scores, and a film of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from jedi_sdk.envs import Game, human_normalised, make_envs, make_single
+from jedi_sdk.types import Policy
+from jedi_sdk.video import write_video
+
+MAX_ENVS = 16
+FILM_SECONDS = 20  # short games are filmed one after the other until the film is this long
+FRAMES_PER_SECOND = 15  # 60 frames a second, one in four acted on
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Raw scores of whole real episodes; a lost life ends none. ``hns`` is (score - random) / (human - random)."""
+
+    game: str
+    seed: int
+    episodes: int
+    deterministic: bool
+    mean: float
+    std: float
+    stderr: float
+    min: float
+    max: float
+    hns: float | None
+    scores: list[float]
+    lengths: list[int]
+    checkpoint: str | None = None
+
+
+def evaluate(
+    policy: Policy,
+    game: Game,
+    episodes: int,
+    seed: int,
+    deterministic: bool,
+    device: torch.device,
+    checkpoint: str | None = None,
+    progress: Callable[[int], object] = lambda done: None,
+) -> Evaluation:
+    """Plays ``episodes`` real episodes, several side by side. ``deterministic`` is only noted down here.
+
+    Every env plays a fixed share of the episodes: taking whichever end first would favour short ones.
+    """
+    n = min(episodes, MAX_ENVS)
+    envs = make_envs(game, n)
+    try:
+        scores, lengths = _play(policy, envs, _shares(episodes, n), seed, device, progress)
+    finally:
+        envs.close()
+    std = float(np.std(scores, ddof=1)) if episodes > 1 else 0.0
+    mean = float(np.mean(scores))
+    return Evaluation(
+        game=game.name,
+        seed=seed,
+        episodes=episodes,
+        deterministic=deterministic,
+        mean=mean,
+        std=std,
+        stderr=std / episodes**0.5,
+        min=min(scores),
+        max=max(scores),
+        hns=human_normalised(game, mean),
+        scores=scores,
+        lengths=lengths,
+        checkpoint=checkpoint,
+    )
+
+
+def _shares(episodes: int, n: int) -> np.ndarray:
+    return np.full(n, episodes // n) + (np.arange(n) < episodes % n)
+
+
+def _play(policy, envs, shares, seed, device, progress) -> tuple[list[float], list[int]]:
+    n = envs.num_envs
+    obs, _ = envs.reset(seed=seed)
+    first, dead, memory = np.ones(n, bool), np.zeros(n, bool), None
+    score, length = np.zeros(n), np.zeros(n, int)
+    finished: list[list[tuple[float, int]]] = [[] for _ in range(n)]
+    while any(len(done) < share for done, share in zip(finished, shares, strict=True)):
+        frames = torch.from_numpy(obs).to(device)
+        act, memory = policy(frames, memory, torch.from_numpy(first).to(device))
+        obs, rew, term, trunc, _ = envs.step(act.cpu().numpy())
+        score, length = (score + rew) * ~dead, (length + 1) * ~dead
+        first, dead = dead, (term | trunc) & ~dead  # a finished env resets itself in the next step
+        for i in np.flatnonzero(dead):
+            finished[i].append((float(score[i]), int(length[i])))
+        progress(sum(min(len(done), share) for done, share in zip(finished, shares, strict=True)))
+    kept = [result for done, share in zip(finished, shares, strict=True) for result in done[:share]]
+    return [score for score, _ in kept], [length for _, length in kept]
+
+
+def film(policy: Policy, game: Game, path: Path, seed: int, device: torch.device, seconds: float = FILM_SECONDS) -> None:
+    """Films the policy in the real game, as a person would see it: whole games, at least ``seconds`` of them.
+
+    A game longer than ten times that is cut off.
+    """
+    env = make_single(game)
+    pictures: list[np.ndarray] = []
+    enough = seconds * FRAMES_PER_SECOND
+    try:
+        while len(pictures) < enough:
+            obs, _ = env.reset(seed=seed if not pictures else None)
+            over, first, memory = False, True, None
+            pictures.append(_picture(env))
+            while not over and len(pictures) < 10 * enough:
+                frame = torch.from_numpy(obs[None]).to(device)
+                act, memory = policy(frame, memory, torch.tensor([first], device=device))
+                obs, _, term, trunc, _ = env.step(int(act))
+                over, first = term or trunc, False
+                pictures.append(_picture(env))
+    finally:
+        env.close()
+    write_video(path, pictures, FRAMES_PER_SECOND)
+
+
+def _picture(env) -> np.ndarray:
+    return np.asarray(env.render(), dtype=np.uint8)

@@ -1,0 +1,140 @@
+"""Do things move in the dream as they really do? A linear probe of displacement, in pixels.
+
+The probe reads how far the ball (and the paddle) moved from frame ``t`` to ``t+k`` off the two latents. It is fitted on
+encoded frames of some stretches of play; on others the second latent is the encoded one (the ceiling), the dreamed
+one (open loop, recorded actions) or the first again (the floor). The ball is in play all the while.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor
+
+from jedi_sdk.config import Config
+from jedi_sdk.envs import Game
+from jedi_sdk.fidelity.held_out import BATCH
+from jedi_sdk.fidelity.open_loop import dream_along, encode_frames
+from jedi_sdk.fidelity.positions import Located, play_located
+from jedi_sdk.fidelity.probe import fit_probe, r_squared
+from jedi_sdk.fidelity.progress import Progress, part
+from jedi_sdk.precision import Precision
+from jedi_sdk.rng import Rng
+from jedi_sdk.types import Policy
+from jedi_sdk.world_model import WorldModel
+
+STEPS = (1, 3, 10)
+STRETCH = 50  # rows; five in turn are fitted on (three), validate (one) and test (one)
+ENOUGH = 50  # pairs to fit, to validate and to test with; below, there is no figure
+
+
+@dataclass(frozen=True)
+class Displacement:
+    """R² of ``thing``'s displacement over ``steps`` steps, on ``pairs`` held-out pairs; NaN where these are too few."""
+
+    thing: str
+    steps: int
+    pairs: int
+    encoded: float
+    dreamed: float
+    repeated: float
+
+
+def measure_displacement(
+    world_model: WorldModel,
+    policy: Policy,
+    game: Game,
+    config: Config,
+    precision: Precision,
+    rng: Rng,
+    frames: int,
+    seed: int,
+    progress: Progress,
+) -> tuple[Displacement, ...]:
+    """Plays ``frames`` real steps of a game with known positions; one entry for each thing and number of steps."""
+    located = play_located(policy, game, config, precision, frames, seed, part(progress, 0.0, 0.6))
+    rows, envs = moments(located)
+    share = torch.from_numpy(rows // STRETCH % 5)
+    with precision.autocast():
+        z = _encode(located, world_model, precision, part(progress, 0.6, 0.7))
+        test = (share == 4).numpy()
+        z_hat = _dream(located, rows[test], envs[test], world_model, precision, rng, part(progress, 0.7, 0.9))
+    found = []
+    for thing, where in located.where.items():
+        for k in STEPS:
+            moved = torch.from_numpy(where[rows + k, envs] - where[rows, envs])
+            figures = probe_displacement(z[rows, envs], z[rows + k, envs], moved, share, z_hat[:, k - 1])
+            found.append(Displacement(thing, k, int(test.sum()), *figures))
+            progress(0.9 + 0.1 * len(found) / (len(STEPS) * len(located.where)), "probing displacement")
+    return tuple(found)
+
+
+def moments(located: Located) -> tuple[np.ndarray, np.ndarray]:
+    """The moments (rows, envs) from which the longest displacement stays in one stretch and in one episode, the ball
+    in play all the way: the same moments for every ``k``, so that its figures compare."""
+    last = located.replay.count - STEPS[-1]
+    step = located.replay.columns["step"]
+    ok = (np.arange(last) % STRETCH + STEPS[-1] < STRETCH)[:, None] & ~located.replay.columns["dead"][:last]
+    for k in range(STEPS[-1] + 1):
+        ok &= located.in_play[k : last + k] & (step[k : last + k] == step[:last] + k)
+    rows, envs = np.nonzero(ok)
+    return rows, envs
+
+
+def probe_displacement(
+    z: Float[Tensor, "n c h w"],
+    z_later: Float[Tensor, "n c h w"],
+    moved: Float[Tensor, "n p"],
+    share: Int64[Tensor, "n"],
+    z_hat: Float[Tensor, "test c h w"],
+) -> tuple[float, float, float]:
+    """R² on the last share with the encoded, the dreamed and the repeated latent in second place."""
+    fitted, validation, test = share <= 2, share == 3, share == 4
+    if min(int(rows.sum()) for rows in (fitted, validation, test)) < ENOUGH:
+        return float("nan"), float("nan"), float("nan")
+    x, y = features(z, z_later), moved.double()
+    probe = fit_probe(x[fitted], y[fitted], x[validation], y[validation])
+    seconds = (z_later[test], z_hat, z[test])
+    encoded, dreamed, repeated = (r_squared(y[test], probe(features(z[test], second))) for second in seconds)
+    return encoded, dreamed, repeated
+
+
+def features(z: Float[Tensor, "n c h w"], z_later: Float[Tensor, "n c h w"]) -> Float[Tensor, "n d"]:
+    """What the probe reads: the difference alone."""
+    return (z_later - z).flatten(1)
+
+
+@torch.no_grad()
+def _encode(
+    located: Located, world_model: WorldModel, precision: Precision, progress: Progress
+) -> Float[Tensor, "rows envs c h w"]:
+    """Latents of every frame, on the CPU."""
+    count = located.replay.count
+    obs = torch.from_numpy(located.replay.columns["obs"][:count])
+    latents = []
+    for start in range(0, count, BATCH):
+        latents.append(world_model.encode(obs[start : start + BATCH].to(precision.device)).cpu())
+        progress(start / count, "encoding")
+    return torch.cat(latents)
+
+
+def _dream(
+    located: Located,
+    rows: np.ndarray,
+    envs: np.ndarray,
+    world_model: WorldModel,
+    precision: Precision,
+    rng: Rng,
+    progress: Progress,
+) -> Float[Tensor, "n k c h w"]:
+    """Latents dreamed from given moments with the recorded actions, on the CPU."""
+    k, dreams = world_model.context, []
+    for i in range(0, len(rows), BATCH):
+        segment = located.replay.window(rows[i : i + BATCH], envs[i : i + BATCH], k + STEPS[-1])
+        segment = segment.to(precision.device)
+        dreams.append(dream_along(world_model, segment, encode_frames(world_model, segment.obs[:, :k]), rng)[0].cpu())
+        progress(i / len(rows), "dreaming along")
+    return torch.cat(dreams) if dreams else torch.empty(0, STEPS[-1], *world_model.latent_shape)

@@ -1,0 +1,88 @@
+"""Held-out real episodes: fresh ones, played by the policy that is asked about, and contexts to dream from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from jedi_sdk.collect import Collector, Episode
+from jedi_sdk.config import Config
+from jedi_sdk.envs import Game, make_envs
+from jedi_sdk.fidelity.progress import Progress
+from jedi_sdk.precision import Precision
+from jedi_sdk.replay import Replay
+from jedi_sdk.types import Policy, Segment
+
+SPREAD = 2  # real steps played for each context wanted: neighbours share most of their frames
+BATCH = 64  # contexts dreamed from side by side
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """Real play in memory. ``rows, envs`` (n,) are distinct moments, each with ``horizon`` recorded rows behind it."""
+
+    replay: Replay
+    episodes: list[Episode]  # those that were played to their end
+    steps: int
+    rows: np.ndarray
+    envs: np.ndarray
+    horizon: int
+
+    @property
+    def stretches(self) -> np.ndarray:
+        """A number (n,) for each context's stretch of play, four horizons long: beyond it little is shared."""
+        return self.envs * len(self.replay) + self.rows // (4 * self.horizon)
+
+    def batches(self) -> Iterator[tuple[np.ndarray, Segment]]:
+        """The places (b,) of some contexts among all, and their segments of ``context + horizon`` frames."""
+        for start in range(0, len(self.rows), BATCH):
+            place = np.arange(start, min(start + BATCH, len(self.rows)))
+            length = self.replay.context + self.horizon
+            yield place, self.replay.window(self.rows[place], self.envs[place], length)
+
+
+def play_held_out(
+    policy: Policy,
+    game: Game,
+    config: Config,
+    precision: Precision,
+    contexts: int,
+    horizon: int,
+    seed: int,
+    progress: Progress,
+) -> HeldOut:
+    """Plays ``SPREAD`` steps for each context and draws ``contexts`` moments without replacement."""
+    n = config.env.num_envs
+    wanted = SPREAD * contexts + n * horizon  # the last rows of each env have too little behind them
+    replay = Replay(None, n, 2 * wanted + n, context=config.context)  # twice: at worst every other frame is a last one
+    envs = make_envs(game, n)
+    try:
+        collector = Collector(envs, replay, seed, precision.device, config.env.life_loss_ends)
+        steps, episodes = play(collector, policy, wanted, precision, progress, "playing held-out episodes")
+    finally:
+        envs.close()
+    rows, columns = anchors(replay, horizon)
+    chosen = np.sort(np.random.default_rng(seed).choice(len(rows), contexts, replace=False))
+    return HeldOut(replay, episodes, steps, rows[chosen], columns[chosen], horizon)
+
+
+def play(
+    collector: Collector, policy: Policy, wanted: int, precision: Precision, progress: Progress, what: str
+) -> tuple[int, list[Episode]]:
+    """At least ``wanted`` real steps into the collector's replay, telling how far it is."""
+    steps, episodes, chunk = 0, [], max(1, wanted // 50)
+    while steps < wanted:
+        with precision.autocast():
+            more, finished = collector.collect(policy, min(chunk, wanted - steps))
+        steps, episodes = steps + more, episodes + finished
+        progress(min(1.0, steps / wanted), what)
+    return steps, episodes
+
+
+def anchors(replay: Replay, horizon: int) -> tuple[np.ndarray, np.ndarray]:
+    """Every moment (rows, envs) at which somebody acted and that has ``horizon`` more rows behind it."""
+    alive = ~replay.columns["dead"][: max(0, replay.count - horizon)]
+    rows, envs = np.nonzero(alive)
+    return rows, envs

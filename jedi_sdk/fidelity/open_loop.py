@@ -1,0 +1,116 @@
+"""Open loop: from real contexts, dream along the recorded actions and compare with what really came.
+
+The first ``context`` frames of a segment start the dream; dreamed step ``i`` of ``horizon`` answers frame
+``context + i - 1``. A transition counts where it is real (``mask[t] & mask[t+1]``), at every step, whether or not the
+dream believes that it ended before: a dream that ends too early is told by the termination's confusion matrix, and
+by what it then makes of the frames that follow.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+import torch
+from jaxtyping import Bool, Float, Int64, UInt8
+from torch import Tensor
+
+from jedi_sdk.fidelity.confusion import Confusion
+from jedi_sdk.rng import Rng
+from jedi_sdk.types import Segment
+from jedi_sdk.world_model import WorldModel
+
+
+@dataclass(frozen=True)
+class OpenLoop:
+    """Sums over real transitions, by dreamed step, on the CPU in float64; ``a + b`` is both batches together.
+
+    Figures of a step that no real transition reached are NaN.
+    """
+
+    count: Int64[Tensor, "horizon"]
+    error: Float[Tensor, "horizon"]  # squared error of the dream, summed over a latent's elements
+    repeat_error: Float[Tensor, "horizon"]  # the same of repeating the context's last latent
+    total: Float[Tensor, "horizon c h w"]  # sum of the real latents
+    square: Float[Tensor, "horizon"]  # sum of their squares
+    rew: Confusion  # of the reward's sign: -1, 0, 1
+    end: Confusion  # of termination: goes on, ends
+
+    def __add__(self, other: OpenLoop) -> OpenLoop:
+        sums = {f.name: getattr(self, f.name) + getattr(other, f.name) for f in fields(self)}
+        return OpenLoop(**sums)
+
+    @property
+    def horizon(self) -> int:
+        return len(self.count)
+
+    @property
+    def variance(self) -> Float[Tensor, "horizon"]:
+        """Of the real latents at this step: each element's variance, summed over the elements."""
+        return self.square / self.count - (self.total / self.count[:, None, None, None]).square().sum((1, 2, 3))
+
+    @property
+    def ratio(self) -> Float[Tensor, "horizon"]:
+        """The dream's squared error over that of "repeat the last latent": below 1 is knowledge."""
+        return self.error / self.repeat_error
+
+    @property
+    def fraction(self) -> Float[Tensor, "horizon"]:
+        """The dream's mean squared error over the latents' variance: what it leaves unexplained."""
+        return self.error / self.count / self.variance
+
+    @property
+    def repeat_fraction(self) -> Float[Tensor, "horizon"]:
+        """The same of "repeat the last latent"."""
+        return self.repeat_error / self.count / self.variance
+
+
+def open_loop(world_model: WorldModel, segment: Segment, rng: Rng) -> OpenLoop:
+    """How true the dreams from the contexts of ``segment`` are, over the ``horizon`` frames that it holds beyond them.
+
+    Reward and termination are the dream's samples, as a policy would meet them. Call it under
+    ``precision.autocast()``.
+    """
+    z = encode_frames(world_model, segment.obs)
+    z_hat, rew, end = dream_along(world_model, segment, z, rng)
+    last = world_model.context - 1
+    real = (segment.mask[:, last:-1] & segment.mask[:, last + 1 :]).cpu()
+    z, z_hat, z_last = z[:, last + 1 :].cpu().double(), z_hat.cpu().double(), z[:, last, None].cpu().double()
+    return OpenLoop(
+        count=real.sum(0),
+        error=_sum(z_hat - z, real),
+        repeat_error=_sum(z_last - z, real),
+        total=(z * real[..., None, None, None]).sum(0),
+        square=_sum(z, real),
+        rew=Confusion.count(_sign(segment.rew[:, last:-1].cpu()[real]), _sign(rew.cpu()[real]), 3),
+        end=Confusion.count(segment.end[:, last:-1].cpu()[real].long(), end.cpu()[real].long(), 2),
+    )
+
+
+@torch.no_grad()
+def encode_frames(world_model: WorldModel, obs: UInt8[Tensor, "b t H W 3"]) -> Float[Tensor, "b t c h w"]:
+    """Latents of all frames, one moment after the other, so that memory holds one batch of feature maps."""
+    return torch.stack([world_model.encode(frames) for frames in obs.unbind(1)], dim=1)
+
+
+@torch.no_grad()
+def dream_along(
+    world_model: WorldModel, segment: Segment, z: Float[Tensor, "b t c h w"], rng: Rng
+) -> tuple[Float[Tensor, "b horizon c h w"], Float[Tensor, "b horizon"], Bool[Tensor, "b horizon"]]:
+    """Latents, reward signs and ends, dreamed with the segment's actions from its encoded context ``z[:, :k]``."""
+    k = world_model.context
+    state = world_model.start_from(z[:, :k], segment.act[:, : k - 1], segment.mask[:, :k])
+    zs, rews, ends = [], [], []
+    for act in segment.act[:, k - 1 : -1].unbind(1):
+        state, rew, end = world_model.step(state, act, rng)
+        for column, value in zip((zs, rews, ends), (state.z[:, -1], rew, end), strict=True):
+            column.append(value)
+    return torch.stack(zs, dim=1), torch.stack(rews, dim=1), torch.stack(ends, dim=1)
+
+
+def _sum(x: Float[Tensor, "b t c h w"], real: Bool[Tensor, "b t"]) -> Float[Tensor, "t"]:
+    """Squares, summed over elements and over the real entries of the batch."""
+    return (x.square().sum((2, 3, 4)) * real).sum(0)
+
+
+def _sign(rew: Float[Tensor, "m"]) -> Int64[Tensor, "m"]:
+    return rew.sign().long() + 1

@@ -1,0 +1,102 @@
+"""The fidelity report for a terminal."""
+
+from __future__ import annotations
+
+import math
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from jedi_sdk.fidelity.confusion import Confusion
+from jedi_sdk.fidelity.report import ENDS, REWARDS, Fidelity
+
+SHOWN = (1, 2, 3, 5, 10, 15)  # of the dreamed steps
+
+
+def fidelity_table(fidelity: Fidelity) -> RenderableType:
+    tables = [_open_loop(fidelity), _classes(fidelity), _gap(fidelity)]
+    if fidelity.displacement:
+        tables.append(_displacement(fidelity))
+    return Group(_heading(fidelity), *tables)
+
+
+def _heading(fidelity: Fidelity) -> Text:
+    score = f", mean score {fidelity.score:.1f}" if fidelity.episodes else ""
+    return Text(
+        f"Fidelity of {fidelity.game}: {fidelity.contexts:,} contexts from {fidelity.steps:,} held-out real steps "
+        f"({fidelity.episodes} finished episodes{score}), played by {fidelity.policy}.\n"
+    )
+
+
+def _open_loop(fidelity: Fidelity) -> Table:
+    loop = fidelity.open_loop
+    table = _table(
+        "Squared error of the latent, open loop with recorded actions",
+        ("step", "real transitions", "over repeat-last's", "of the variance", "repeat-last: of the variance"),
+    )
+    for step in (step for step in SHOWN if step <= loop.horizon):
+        i = step - 1
+        figures = (loop.ratio[i], loop.fraction[i], loop.repeat_fraction[i])
+        table.add_row(str(step), f"{int(loop.count[i]):,}", *(_figure(float(x)) for x in figures))
+    return table
+
+
+def _classes(fidelity: Fidelity) -> Table:
+    table = _table(
+        "Reward and termination, sampled along the same dreams",
+        ("", "balanced accuracy", "trivial predictor", "how often", "really", "dreamed"),
+    )
+    _add_classes(table, "reward's sign", fidelity.open_loop.rew, REWARDS, (0, 2))
+    _add_classes(table, "termination", fidelity.open_loop.end, ENDS, (1,))
+    return table
+
+
+def _add_classes(
+    table: Table, name: str, confusion: Confusion, classes: tuple[str, ...], shown: tuple[int, ...]
+) -> None:
+    """One line a class; the figures of all of them stand in the first."""
+    figures = (name, _figure(confusion.balanced_accuracy), _figure(confusion.trivial))
+    for i in shown:
+        shares = (float(confusion.frequency_real[i]), float(confusion.frequency_dreamed[i]))
+        table.add_row(*figures, classes[i], *(_percent(share) for share in shares))
+        figures = ("", "", "")
+
+
+def _gap(fidelity: Fidelity) -> Table:
+    gap = fidelity.gap
+    table = _table(
+        f"Sum of reward signs over the next {fidelity.open_loop.horizon} steps, same policy, same contexts",
+        ("imagined", "real", "imagined − real", "contexts"),
+    )
+    pairs = ((gap.imagined, gap.imagined_stderr), (gap.real, gap.real_stderr), (gap.gap, gap.gap_stderr))
+    table.add_row(*(f"{_figure(mean)} ± {_figure(stderr)}" for mean, stderr in pairs), f"{gap.contexts:,}")
+    return table
+
+
+def _displacement(fidelity: Fidelity) -> Table:
+    table = _table(
+        "Displacement read by a linear probe, ball in play: R²",
+        ("", "steps", "pairs", "encoded (ceiling)", "dreamed", "repeat-last (floor)"),
+    )
+    for entry in fidelity.displacement:
+        figures = (entry.encoded, entry.dreamed, entry.repeated)
+        table.add_row(
+            entry.thing, str(entry.steps), f"{entry.pairs:,}", *(_figure(figure) for figure in figures)
+        )
+    return table
+
+
+def _table(title: str, columns: tuple[str, ...]) -> Table:
+    table = Table(title=title, title_justify="left", title_style="bold")
+    for column in columns:
+        table.add_column(column, justify="right" if column else "left")
+    return table
+
+
+def _figure(x: float) -> str:
+    return f"{x:.3g}" if math.isfinite(x) else "–"
+
+
+def _percent(x: float) -> str:
+    return f"{x:.2%}" if math.isfinite(x) else "–"

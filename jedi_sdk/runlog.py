@@ -1,0 +1,49 @@
+"""A run's log: one JSON object a line, and the same scalars for TensorBoard."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from torch.utils.tensorboard import SummaryWriter
+
+FILE = "log.jsonl"
+
+
+class RunLog:
+    """Appends to ``folder/log.jsonl`` and ``folder/tensorboard``.
+
+    A resumed run passes the checkpoint's ``size`` (bytes) and ``step``: what was logged behind them by the run that
+    was killed is cut off.
+    """
+
+    def __init__(self, folder: Path, size: int = 0, step: int = 0) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.file = open(folder / FILE, "ab")  # noqa: SIM115 - closed by close()
+        self.file.truncate(size)
+        self.file.seek(0, os.SEEK_END)
+        self.board = SummaryWriter(str(folder / "tensorboard"), purge_step=step + 1 if size else None)
+
+    @property
+    def size(self) -> int:
+        self.file.flush()
+        return self.file.tell()
+
+    def write(self, kind: str, step: int, at: dict[str, Any], values: dict[str, float]) -> None:
+        """``at`` says when (epoch, env_steps, …), ``values`` what was measured; ``step`` is all updates so far."""
+        record = {"kind": kind, "step": step, **at, **values}
+        self.file.write((json.dumps(record) + "\n").encode())
+        self.file.flush()
+        for name, value in values.items():
+            self.board.add_scalar(name, value, step)
+
+    def close(self) -> None:
+        self.file.close()
+        self.board.close()
+
+
+def read_log(folder: Path) -> list[dict[str, Any]]:
+    with open(folder / FILE, encoding="utf-8") as file:
+        return [json.loads(line) for line in file]

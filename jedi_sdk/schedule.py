@@ -1,0 +1,61 @@
+"""What is to be done when: cumulative targets per epoch, so that a resumed run only has to look at its counters."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+
+from jedi_sdk.config import ScheduleConfig, Work
+
+
+@dataclass
+class Counters:
+    """What a run has done so far."""
+
+    epoch: int = 0
+    env_steps: int = 0
+    denoiser: int = 0
+    heads: int = 0
+    actor_critic: int = 0
+    episodes: int = 0
+    seconds: float = 0.0
+
+    @property
+    def updates(self) -> int:
+        return self.denoiser + self.heads + self.actor_critic
+
+    def as_dict(self) -> dict[str, float]:
+        return asdict(self)
+
+
+def num_epochs(schedule: ScheduleConfig) -> int:
+    """One long first epoch, as many as the remaining real steps fill, and the final ones without new data."""
+    remaining = max(0, schedule.env_steps - schedule.first_epoch.env_steps)
+    return 1 + -(-remaining // schedule.epoch.env_steps) + schedule.final_epochs
+
+
+def target(schedule: ScheduleConfig, epoch: int) -> Work:
+    """What must have been done, in all, by the end of ``epoch`` (from 0)."""
+    first, each = schedule.first_epoch, schedule.epoch
+    return Work(
+        env_steps=min(schedule.env_steps, first.env_steps + epoch * each.env_steps),
+        denoiser=first.denoiser + epoch * each.denoiser,
+        heads=first.heads + epoch * each.heads,
+        actor_critic=first.actor_critic + epoch * each.actor_critic,
+    )
+
+
+def total_work(schedule: ScheduleConfig) -> Work:
+    """Real steps and updates of each kind in a whole run."""
+    return target(schedule, num_epochs(schedule) - 1)
+
+
+def next_part(done: Counters, goal: Work) -> str | None:
+    """The part whose update is due, or None when the epoch's updates are done.
+
+    The world model comes before the policy that dreams in it; denoiser and heads take turns, because both move the
+    encoder: trained one after the other, the second leaves the first with latents it no longer knows.
+    """
+    denoiser, heads = goal.denoiser - done.denoiser, goal.heads - done.heads
+    if max(denoiser, heads) > 0:
+        return "denoiser" if denoiser >= heads else "heads"
+    return "actor_critic" if done.actor_critic < goal.actor_critic else None
