@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from jedi_sdk.envs import UnknownGameError, UnsupportedEnvError
     from jedi_sdk.evaluate import Evaluation
     from jedi_sdk.fidelity import Fidelity
-    from jedi_sdk.train import RunError
+    from jedi_sdk.monitor import RunError
 
 _HOMES = {
     "JEDI": "agent",
@@ -33,7 +33,7 @@ _HOMES = {
     "CheckpointError": "checkpoint",
     "Evaluation": "evaluate",
     "Fidelity": "fidelity",
-    "RunError": "train",
+    "RunError": "monitor",
     "UnknownGameError": "envs",
     "UnsupportedEnvError": "envs",
 }

@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +22,10 @@ from jedi_sdk.evaluate import Evaluation, evaluate, film
 from jedi_sdk.fidelity import Fidelity, measure_fidelity
 from jedi_sdk.learner import Learner
 from jedi_sdk.load import build_config
+from jedi_sdk.monitor import RunError
 from jedi_sdk.precision import Precision, choose_device, choose_precision
 from jedi_sdk.rng import Rng
-from jedi_sdk.train import RunError, Trainer
+from jedi_sdk.train import Trainer
 from jedi_sdk.types import LSTMState
 from jedi_sdk.world_model import WorldModel
 
@@ -74,7 +74,12 @@ class JEDI:
         self._build(found, config, num_actions, choose_precision(place, config.run.dtype), parts)
 
     def _build(
-        self, game: Game, config: Config, num_actions: int, precision: Precision, parts: dict[str, nn.Module | None]
+        self,
+        game: Game,
+        config: Config,
+        num_actions: int,
+        precision: Precision,
+        parts: dict[str, nn.Module | None],
     ) -> None:
         _refuse_unknown(parts)
         if config.run.threads:
@@ -133,7 +138,11 @@ class JEDI:
 
     @classmethod
     def resume(
-        cls, run_dir: str | Path, device: str = "auto", game: Callable[..., Any] | None = None, **parts: nn.Module | None
+        cls,
+        run_dir: str | Path,
+        device: str = "auto",
+        game: Callable[..., Any] | None = None,
+        **parts: nn.Module | None,
     ) -> JEDI:
         """The run in ``run_dir`` as it was at its latest checkpoint; ``learn()`` goes on with it."""
         run_dir = Path(run_dir)
@@ -152,7 +161,11 @@ class JEDI:
 
     @classmethod
     def from_pretrained(
-        cls, path: str | Path, device: str = "auto", game: Callable[..., Any] | None = None, **parts: nn.Module | None
+        cls,
+        path: str | Path,
+        device: str = "auto",
+        game: Callable[..., Any] | None = None,
+        **parts: nn.Module | None,
     ) -> JEDI:
         """An agent from a checkpoint folder, or from the latest checkpoint of a run folder.
 
@@ -166,7 +179,11 @@ class JEDI:
         dtype = card.dtype if place.type == card.device else card.config.run.dtype
         agent = cls.__new__(cls)
         agent._build(
-            _saved_game(card, game), card.config, card.num_actions, choose_precision(place, dtype), dict(parts)
+            _saved_game(card, game),
+            card.config,
+            card.num_actions,
+            choose_precision(place, dtype),
+            dict(parts),
         )
         checkpoint.load_networks(folder, agent._networks)
         agent._checkpoint = folder

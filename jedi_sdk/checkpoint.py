@@ -166,11 +166,11 @@ def load_networks(folder: Path, networks: nn.ModuleDict) -> None:
         raise CheckpointError(f"{folder / 'model.safetensors'} does not fit these networks: {error}") from error
 
 
-def read_training(folder: Path, device: torch.device) -> tuple[dict[str, Any], dict[str, Any]]:
+def read_training(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     """What ``save`` was given as ``training``: trainer, progress."""
     if not (folder / "trainer.pt").exists():
         raise CheckpointError(f"{folder} holds an agent but no training state: it cannot be resumed, only loaded")
-    trainer = torch.load(folder / "trainer.pt", map_location=device, weights_only=True)
+    trainer = torch.load(folder / "trainer.pt", map_location="cpu", weights_only=True)
     return trainer, _read_json(folder / "progress.json")
 
 

@@ -29,7 +29,12 @@ class Collector:
     """
 
     def __init__(
-        self, envs: VectorEnv, replay: Replay, seed: int, device: torch.device | str, life_loss_ends: bool = True
+        self,
+        envs: VectorEnv,
+        replay: Replay,
+        seed: int,
+        device: torch.device | str,
+        life_loss_ends: bool = True,
     ) -> None:
         self.envs, self.replay, self.device, self.life_loss_ends = envs, replay, device, life_loss_ends
         n = envs.num_envs

@@ -99,7 +99,9 @@ def _play(policy, envs, shares, seed, device, progress) -> tuple[list[float], li
     return [score for score, _ in kept], [length for _, length in kept]
 
 
-def film(policy: Policy, game: Game, path: Path, seed: int, device: torch.device, seconds: float = FILM_SECONDS) -> None:
+def film(
+    policy: Policy, game: Game, path: Path, seed: int, device: torch.device, seconds: float = FILM_SECONDS
+) -> None:
     """Films the policy in the real game, as a person would see it: whole games, at least ``seconds`` of them.
 
     A game longer than ten times that is cut off.

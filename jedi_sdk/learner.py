@@ -81,9 +81,7 @@ class Learner:
         with self.precision.autocast():
             state = self.world_model.start(segment)
             memory = self.actor_critic.burn_in(state.z, segment.mask)
-            return imagine(
-                self.world_model, self.actor, state, self.config.actor_critic.horizon, self.rng, memory
-            )
+            return imagine(self.world_model, self.actor, state, self.config.actor_critic.horizon, self.rng, memory)
 
     def _sample(self, replay: Replay, length: int) -> Segment:
         return replay.sample(self.config.optim.batch_size, length, self.sampling).to(self.precision.device)

@@ -147,7 +147,10 @@ class MaskedLSTM(nn.Module):
         return zeros, zeros
 
     def forward(
-        self, x: Float[Tensor, "b t d"], state: LSTMState | None = None, mask: Bool[Tensor, "b s"] | None = None
+        self,
+        x: Float[Tensor, "b t d"],
+        state: LSTMState | None = None,
+        mask: Bool[Tensor, "b s"] | None = None,
     ) -> tuple[Float[Tensor, "b t e"], LSTMState]:
         """Outputs of ``t`` steps and the memory behind them.
 

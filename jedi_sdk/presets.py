@@ -34,7 +34,10 @@ SMALL = replace(
     heads=HeadsConfig(channels=32, depths=(1, 1), cond_channels=64, pool=True, lstm=256, attention=False),
     actor_critic=ActorCriticConfig(channels=32, lstm=256),
     schedule=ScheduleConfig(
-        env_steps=20_000, first_epoch=Work(2_000, 200, 200, 100), epoch=Work(200, 100, 100, 100), final_epochs=10
+        env_steps=20_000,
+        first_epoch=Work(2_000, 200, 200, 100),
+        epoch=Work(200, 100, 100, 100),
+        final_epochs=10,
     ),
 )
 
@@ -48,7 +51,10 @@ CATCH = replace(
     actor_critic=ActorCriticConfig(channels=32, lstm=256, horizon=8),
     optim=OptimConfig(lr=3e-4, actor_critic_lr=3e-4),
     schedule=ScheduleConfig(
-        env_steps=10_000, first_epoch=Work(4_000, 1_000, 1_000, 500), epoch=Work(400, 200, 200, 200), final_epochs=5
+        env_steps=10_000,
+        first_epoch=Work(4_000, 1_000, 1_000, 500),
+        epoch=Work(400, 200, 200, 200),
+        final_epochs=5,
     ),
     replay=ReplayConfig(capacity=20_000, recency=(0.25, 0.25, 0.25, 0.25)),
 )

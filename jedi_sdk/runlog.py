@@ -9,6 +9,8 @@ from typing import Any
 
 from torch.utils.tensorboard import SummaryWriter
 
+from jedi_sdk.schedule import Counters
+
 FILE = "log.jsonl"
 
 
@@ -28,16 +30,16 @@ class RunLog:
 
     @property
     def size(self) -> int:
-        self.file.flush()
+        """Bytes written so far."""
         return self.file.tell()
 
-    def write(self, kind: str, step: int, at: dict[str, Any], values: dict[str, float]) -> None:
-        """``at`` says when (epoch, env_steps, …), ``values`` what was measured; ``step`` is all updates so far."""
-        record = {"kind": kind, "step": step, **at, **values}
+    def write(self, kind: str, counters: Counters, values: dict[str, float]) -> None:
+        """``counters`` say when, ``values`` what was measured; the x axis (``step``) is all updates so far."""
+        record = {"kind": kind, "step": counters.updates, **counters.as_dict(), **values}
         self.file.write((json.dumps(record) + "\n").encode())
         self.file.flush()
         for name, value in values.items():
-            self.board.add_scalar(name, value, step)
+            self.board.add_scalar(name, value, counters.updates)
 
     def close(self) -> None:
         self.file.close()

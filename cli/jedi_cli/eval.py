@@ -18,20 +18,12 @@ if TYPE_CHECKING:
     from jedi_sdk.evaluate import Evaluation
 
 Where = Annotated[Path, typer.Argument(metavar="PATH", help="A run folder, or a checkpoint folder.")]
-Device = Annotated[
-    str, typer.Option(metavar="NAME", help="cpu, cuda or cuda:1; auto takes a GPU where there is one.")
-]
-Seed = Annotated[
-    int | None, typer.Option(metavar="N", min=0, help="Without it: the run's.", show_default=False)
-]
-Episodes = Annotated[
-    int, typer.Option(metavar="N", min=1, help="Whole games to play.", rich_help_panel="Play")
-]
+Device = Annotated[str, typer.Option(metavar="NAME", help="cpu, cuda or cuda:1; auto takes a GPU where there is one.")]
+Seed = Annotated[int | None, typer.Option(metavar="N", min=0, help="Without it: the run's.", show_default=False)]
+Episodes = Annotated[int, typer.Option(metavar="N", min=1, help="Whole games to play.", rich_help_panel="Play")]
 Greedy = Annotated[
     bool,
-    typer.Option(
-        "--greedy/--sample", help="Likeliest action, or one drawn from the policy.", rich_help_panel="Play"
-    ),
+    typer.Option("--greedy/--sample", help="Likeliest action, or one drawn from the policy.", rich_help_panel="Play"),
 ]
 Video = Annotated[
     Path | None,
@@ -39,9 +31,7 @@ Video = Annotated[
 ]
 Json = Annotated[
     Path | None,
-    typer.Option(
-        "--json", metavar="FILE", help="Write the result.", rich_help_panel="Play", show_default=False
-    ),
+    typer.Option("--json", metavar="FILE", help="Write the result.", rich_help_panel="Play", show_default=False),
 ]
 FidelityFlag = Annotated[
     bool,
@@ -54,9 +44,7 @@ FidelityFlag = Annotated[
 Contexts = Annotated[
     int, typer.Option(metavar="N", min=1, help="Real contexts to dream from.", rich_help_panel="The dream")
 ]
-Horizon = Annotated[
-    int, typer.Option(metavar="N", min=1, help="Steps dreamed from each.", rich_help_panel="The dream")
-]
+Horizon = Annotated[int, typer.Option(metavar="N", min=1, help="Steps dreamed from each.", rich_help_panel="The dream")]
 
 
 def evaluate(

@@ -22,9 +22,7 @@ def presets() -> None:
     console = Console()
     console.print(_table("Presets", PRESETS, [_preset_rows(config) for config in PRESETS.values()]))
     console.print(_table("Objectives", OBJECTIVES, [_objective_rows(o) for o in OBJECTIVES.values()]))
-    console.print(
-        "The two combine freely: jedi train breakout --preset small --objective paper", highlight=False
-    )
+    console.print("The two combine freely: jedi train breakout --preset small --objective paper", highlight=False)
 
 
 def _preset_rows(config: Config) -> dict[str, str]:

@@ -24,9 +24,7 @@ Preset = Annotated[
 ]
 Objective = Annotated[
     str | None,
-    typer.Option(
-        help="What is learned: default or paper.", rich_help_panel="What to learn", show_default=False
-    ),
+    typer.Option(help="What is learned: default or paper.", rich_help_panel="What to learn", show_default=False),
 ]
 ConfigFile = Annotated[
     Path | None,
@@ -43,8 +41,7 @@ Overrides = Annotated[
     typer.Option(
         "--set",
         metavar="KEY=VALUE",
-        help="One setting by its dotted key, as in denoiser.channels=96. May be repeated; "
-        "wins over everything else.",
+        help="One setting by its dotted key, as in denoiser.channels=96. May be repeated; wins over everything else.",
         rich_help_panel="What to learn",
         show_default=False,
     ),
@@ -54,9 +51,7 @@ EnvSteps = Annotated[
     typer.Option(min=1, metavar="N", help="Real steps in all. Without it: the preset's.", show_default=False),
 ]
 Seed = Annotated[int | None, typer.Option(min=0, metavar="N", help="Without it: 0.", show_default=False)]
-Device = Annotated[
-    str, typer.Option(metavar="NAME", help="cpu, cuda or cuda:1; auto takes a GPU where there is one.")
-]
+Device = Annotated[str, typer.Option(metavar="NAME", help="cpu, cuda or cuda:1; auto takes a GPU where there is one.")]
 RunDir = Annotated[
     Path | None,
     typer.Option(

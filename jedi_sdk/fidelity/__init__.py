@@ -1,8 +1,8 @@
 """Fidelity: what tells a good dream from a pretty loss.
 
 ``open_loop`` dreams along recorded actions and compares with what really happened, on any segments;
-``measure_fidelity`` plays held-out episodes and gives the full report: the same, the gap between imagined and real
-return, and, where the console's memory shows positions, a probe of how things move in the dream.
+``measure_fidelity`` plays held-out episodes and gives the full report: the same, the gap between imagined
+and real return, and, where the console's memory shows positions, a probe of how things move in the dream.
 """
 
 from jedi_sdk.fidelity.confusion import Confusion

@@ -11,7 +11,9 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Confusion:
-    """``matrix[i, j]``: how often the real class ``i`` was dreamed as class ``j``. Matrices of parts add up."""
+    """``matrix[i, j]``: how often the real class ``i`` was dreamed as class ``j``. Matrices of parts add
+    up.
+    """
 
     matrix: Int64[Tensor, "n n"]
 

@@ -1,8 +1,9 @@
 """Do things move in the dream as they really do? A linear probe of displacement, in pixels.
 
-The probe reads how far the ball (and the paddle) moved from frame ``t`` to ``t+k`` off the two latents. It is fitted on
-encoded frames of some stretches of play; on others the second latent is the encoded one (the ceiling), the dreamed
-one (open loop, recorded actions) or the first again (the floor). The ball is in play all the while.
+The probe reads how far the ball (and the paddle) moved from frame ``t`` to ``t+k`` off the two latents. It
+is fitted on encoded frames of some stretches of play; on others the second latent is the encoded one (the
+ceiling), the dreamed one (open loop, recorded actions) or the first again (the floor). The ball is in play
+all the while.
 """
 
 from __future__ import annotations
@@ -33,7 +34,9 @@ ENOUGH = 50  # pairs to fit, to validate and to test with; below, there is no fi
 
 @dataclass(frozen=True)
 class Displacement:
-    """R² of ``thing``'s displacement over ``steps`` steps, on ``pairs`` held-out pairs; NaN where these are too few."""
+    """R² of ``thing``'s displacement over ``steps`` steps, on ``pairs`` held-out pairs; NaN where these are
+    too few.
+    """
 
     thing: str
     steps: int
@@ -54,7 +57,9 @@ def measure_displacement(
     seed: int,
     progress: Progress,
 ) -> tuple[Displacement, ...]:
-    """Plays ``frames`` real steps of a game with known positions; one entry for each thing and number of steps."""
+    """Plays ``frames`` real steps of a game with known positions; one entry for each thing and number of
+    steps.
+    """
     located = play_located(policy, game, config, precision, frames, seed, part(progress, 0.0, 0.6))
     rows, envs = moments(located)
     share = torch.from_numpy(rows // STRETCH % 5)
@@ -73,8 +78,9 @@ def measure_displacement(
 
 
 def moments(located: Located) -> tuple[np.ndarray, np.ndarray]:
-    """The moments (rows, envs) from which the longest displacement stays in one stretch and in one episode, the ball
-    in play all the way: the same moments for every ``k``, so that its figures compare."""
+    """The moments (rows, envs) from which the longest displacement stays in one stretch and in one episode,
+    the ball in play all the way: the same moments for every ``k``, so that its figures compare.
+    """
     last = located.replay.count - STEPS[-1]
     step = located.replay.columns["step"]
     ok = (np.arange(last) % STRETCH + STEPS[-1] < STRETCH)[:, None] & ~located.replay.columns["dead"][:last]

@@ -21,7 +21,9 @@ BATCH = 64  # contexts dreamed from side by side
 
 @dataclass(frozen=True)
 class HeldOut:
-    """Real play in memory. ``rows, envs`` (n,) are distinct moments, each with ``horizon`` recorded rows behind it."""
+    """Real play in memory. ``rows, envs`` (n,) are distinct moments, each with ``horizon`` recorded rows
+    behind it.
+    """
 
     replay: Replay
     episodes: list[Episode]  # those that were played to their end
@@ -35,12 +37,11 @@ class HeldOut:
         """A number (n,) for each context's stretch of play, four horizons long: beyond it little is shared."""
         return self.envs * len(self.replay) + self.rows // (4 * self.horizon)
 
-    def batches(self) -> Iterator[tuple[np.ndarray, Segment]]:
-        """The places (b,) of some contexts among all, and their segments of ``context + horizon`` frames."""
-        for start in range(0, len(self.rows), BATCH):
-            place = np.arange(start, min(start + BATCH, len(self.rows)))
-            length = self.replay.context + self.horizon
-            yield place, self.replay.window(self.rows[place], self.envs[place], length)
+    def batches(self) -> Iterator[Segment]:
+        """All contexts, ``BATCH`` at a time, as segments of ``context + horizon`` frames."""
+        for i in range(0, len(self.rows), BATCH):
+            rows, envs = self.rows[i : i + BATCH], self.envs[i : i + BATCH]
+            yield self.replay.window(rows, envs, self.replay.context + self.horizon)
 
 
 def play_held_out(

@@ -39,10 +39,12 @@ def measure_fidelity(
     policy: Literal["agent", "random"] = "agent",
     progress: Progress | None = None,
 ) -> Fidelity:
-    """Plays real episodes with the agent's own sampled policy (``config.env.epsilon`` of its actions random) or a
-    random one, and measures the dreams from ``contexts`` distinct moments of them over ``horizon`` steps.
+    """Plays real episodes with the agent's own sampled policy (``config.env.epsilon`` of its actions
+    random) or a random one, and measures the dreams from ``contexts`` distinct moments of them over
+    ``horizon`` steps.
 
-    ``progress(done, what)`` is called along the way, ``done`` from 0 to 1. Networks stay where ``precision`` put them.
+    ``progress(done, what)`` is called along the way, ``done`` from 0 to 1. Networks stay where
+    ``precision`` put them.
 
     Raises:
         ValueError: ``contexts`` or ``horizon`` below 1.
@@ -56,16 +58,12 @@ def measure_fidelity(
     asleep = Actor(actor_critic, rng, epsilon=epsilon)
     located = has_positions(game)
     shares = (0.15, 0.6) if located else (0.25, 1.0)
-    held_out = play_held_out(
-        awake, game, config, precision, contexts, horizon, seed, part(progress, 0.0, shares[0])
-    )
+    held_out = play_held_out(awake, game, config, precision, contexts, horizon, seed, part(progress, 0.0, shares[0]))
     loop, gap = _dream(held_out, world_model, asleep, precision, part(progress, *shares))
     displacement: tuple[Displacement, ...] = ()
     if located:
         frames, rest = LOCATED * contexts, part(progress, shares[1], 1.0)
-        displacement = measure_displacement(
-            world_model, awake, game, config, precision, rng, frames, seed, rest
-        )
+        displacement = measure_displacement(world_model, awake, game, config, precision, rng, frames, seed, rest)
     return Fidelity(
         game=game.name,
         policy=_in_words(policy, epsilon),
@@ -91,7 +89,7 @@ def _dream(
 ) -> tuple[OpenLoop, ReturnGap]:
     """Both comparisons from every context: along the recorded actions, and by the policy's own."""
     loops, imagined, real, whole = [], [], [], []
-    for place, recorded in held_out.batches():
+    for recorded in held_out.batches():
         segment = recorded.to(precision.device)
         with precision.autocast():
             loops.append(open_loop(world_model, segment, asleep.rng))
@@ -99,7 +97,7 @@ def _dream(
         returns, untouched = real_return(recorded, world_model.context)
         real.append(returns)
         whole.append(untouched)
-        progress((place[-1] + 1) / len(held_out.rows), "dreaming")
+        progress(sum(map(len, real)) / len(held_out.rows), "dreaming")
     kept = torch.cat(whole)
     gap = return_gap(torch.cat(imagined)[kept], torch.cat(real)[kept], held_out.stretches[kept.numpy()])
     return functools.reduce(operator.add, loops), gap

@@ -1,9 +1,9 @@
 """Open loop: from real contexts, dream along the recorded actions and compare with what really came.
 
 The first ``context`` frames of a segment start the dream; dreamed step ``i`` of ``horizon`` answers frame
-``context + i - 1``. A transition counts where it is real (``mask[t] & mask[t+1]``), at every step, whether or not the
-dream believes that it ended before: a dream that ends too early is told by the termination's confusion matrix, and
-by what it then makes of the frames that follow.
+``context + i - 1``. A transition counts where it is real (``mask[t] & mask[t+1]``), at every step, whether
+or not the dream believes that it ended before: a dream that ends too early is told by the termination's
+confusion matrix, and by what it then makes of the frames that follow.
 """
 
 from __future__ import annotations
@@ -65,7 +65,8 @@ class OpenLoop:
 
 
 def open_loop(world_model: WorldModel, segment: Segment, rng: Rng) -> OpenLoop:
-    """How true the dreams from the contexts of ``segment`` are, over the ``horizon`` frames that it holds beyond them.
+    """How true the dreams from the contexts of ``segment`` are, over the ``horizon`` frames that it holds
+    beyond them.
 
     Reward and termination are the dream's samples, as a policy would meet them. Call it under
     ``precision.autocast()``.
@@ -96,7 +97,9 @@ def encode_frames(world_model: WorldModel, obs: UInt8[Tensor, "b t H W 3"]) -> F
 def dream_along(
     world_model: WorldModel, segment: Segment, z: Float[Tensor, "b t c h w"], rng: Rng
 ) -> tuple[Float[Tensor, "b horizon c h w"], Float[Tensor, "b horizon"], Bool[Tensor, "b horizon"]]:
-    """Latents, reward signs and ends, dreamed with the segment's actions from its encoded context ``z[:, :k]``."""
+    """Latents, reward signs and ends, dreamed with the segment's actions from its encoded context ``z[:,
+    :k]``.
+    """
     k = world_model.context
     state = world_model.start_from(z[:, :k], segment.act[:, : k - 1], segment.mask[:, :k])
     zs, rews, ends = [], [], []

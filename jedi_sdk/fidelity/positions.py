@@ -26,7 +26,9 @@ THINGS = {"ball": ("ball_x", "ball_y"), "paddle": ("paddle_x", "paddle_y")}
 
 @dataclass(frozen=True)
 class Located:
-    """Real play in memory, and where things were when each of its frames was shown (pixels, rows as the replay's)."""
+    """Real play in memory, and where things were when each of its frames was shown (pixels, rows as the
+    replay's).
+    """
 
     replay: Replay
     where: dict[str, Float[np.ndarray, "rows envs p"]]  # by thing; NaN for a ball that is not there
@@ -63,9 +65,17 @@ def has_positions(game: Game) -> bool:
 
 
 def play_located(
-    policy: Policy, game: Game, config: Config, precision: Precision, steps: int, seed: int, progress: Progress
+    policy: Policy,
+    game: Game,
+    config: Config,
+    precision: Precision,
+    steps: int,
+    seed: int,
+    progress: Progress,
 ) -> Located:
-    """At least ``steps`` real steps of ``policy``, over all consoles; a lost life ends an episode as in training."""
+    """At least ``steps`` real steps of ``policy``, over all consoles; a lost life ends an episode as in
+    training.
+    """
     envs = SyncVectorEnv([partial(make_single, game)] * CONSOLES, autoreset_mode=AutoresetMode.NEXT_STEP)
     replay = Replay(None, CONSOLES, 2 * steps + CONSOLES, context=config.context)
     noting = Noting(policy, game, envs)

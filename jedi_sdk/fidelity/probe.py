@@ -28,8 +28,8 @@ def fit_probe(
 ) -> Probe:
     """Fits on ``x, y``; each column of ``y`` gets the strength that serves it best on the validation set.
 
-    Features are centred but not scaled one by one: an element that hardly moves in real latents would be blown up,
-    and any error of a dream in it as well.
+    Features are centred but not scaled one by one: an element that hardly moves in real latents would be
+    blown up, and any error of a dream in it as well.
     """
     x, y = x.double(), y.double()
     x_mean, y_mean = x.mean(0), y.mean(0)
@@ -43,6 +43,8 @@ def fit_probe(
 
 
 def r_squared(y: Float[Tensor, "n p"], y_hat: Float[Tensor, "n p"]) -> float:
-    """The share of the variance of ``y`` that ``y_hat`` explains, columns pooled; NaN where ``y`` never varies."""
+    """The share of the variance of ``y`` that ``y_hat`` explains, columns pooled; NaN where ``y`` never
+    varies.
+    """
     spread = (y - y.mean(0)).square().sum()
     return float(1 - (y - y_hat).square().sum() / spread) if spread > 0 else float("nan")

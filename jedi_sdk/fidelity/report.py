@@ -45,21 +45,21 @@ class Fidelity:
     def to_dict(self) -> dict[str, Any]:
         """Everything as JSON; what could not be measured is None. By key:
 
-        ``game policy seed contexts steps episodes score``: as the attributes.
-        ``open_loop``: lists by dreamed step 1…horizon: ``count`` (real transitions), ``ratio`` (squared error over that
-        of repeating the last latent), ``fraction`` (squared error over the latents' variance), ``repeat_fraction``.
-        ``reward`` (classes "-1", "0", "1") and ``termination`` ("goes on", "ends"): ``balanced_accuracy``, ``trivial``
-        (that of the most frequent class alone), ``frequency_real`` and ``frequency_dreamed`` by class, ``confusion``
-        (rows real, columns dreamed).
-        ``gap``: ``imagined``, ``real``, ``gap`` and ``…_stderr`` of each: mean sum of reward signs over the horizon;
-        ``contexts``.
-        ``displacement``: a list of ``thing``, ``steps``, ``pairs`` and R² ``encoded``, ``dreamed``, ``repeated``.
+        - ``game policy seed contexts steps episodes score``: as the attributes.
+        - ``open_loop``: lists by dreamed step 1…horizon of ``count`` (real transitions), ``ratio`` (squared
+          error over that of repeating the last latent), ``fraction`` (squared error over the latents'
+          variance) and ``repeat_fraction``.
+        - ``reward`` (classes "-1", "0", "1") and ``termination`` ("goes on", "ends"): ``balanced_accuracy``;
+          ``trivial``, that of always the most frequent class; ``frequency_real`` and ``frequency_dreamed`` by
+          class; ``confusion``, rows real, columns dreamed.
+        - ``gap``: ``imagined``, ``real`` and ``gap``, each with its ``…_stderr``: the mean sum of reward
+          signs over the horizon; ``contexts``.
+        - ``displacement``: a list of ``thing steps pairs`` and the R² ``encoded dreamed repeated``.
         """
         loop = self.open_loop
         names = ("count", "ratio", "fraction", "repeat_fraction")
         plain = {
-            **{name: getattr(self, name) for name in ("game", "policy", "seed", "contexts")},
-            **{name: getattr(self, name) for name in ("steps", "episodes", "score")},
+            **{name: getattr(self, name) for name in PLAIN},
             "open_loop": {name: getattr(loop, name).tolist() for name in names},
             "reward": _confusion(loop.rew, REWARDS),
             "termination": _confusion(loop.end, ENDS),
@@ -69,6 +69,7 @@ class Fidelity:
         return _finite(plain)
 
 
+PLAIN = ("game", "policy", "seed", "contexts", "steps", "episodes", "score")
 REWARDS = ("-1", "0", "1")
 ENDS = ("goes on", "ends")
 

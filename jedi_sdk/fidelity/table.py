@@ -24,8 +24,8 @@ def fidelity_table(fidelity: Fidelity) -> RenderableType:
 def _heading(fidelity: Fidelity) -> Text:
     score = f", mean score {fidelity.score:.1f}" if fidelity.episodes else ""
     return Text(
-        f"Fidelity of {fidelity.game}: {fidelity.contexts:,} contexts from {fidelity.steps:,} held-out real steps "
-        f"({fidelity.episodes} finished episodes{score}), played by {fidelity.policy}.\n"
+        f"Fidelity of {fidelity.game}: {fidelity.contexts:,} contexts from {fidelity.steps:,} held-out real "
+        f"steps ({fidelity.episodes} finished episodes{score}), played by {fidelity.policy}.\n"
     )
 
 
@@ -81,9 +81,7 @@ def _displacement(fidelity: Fidelity) -> Table:
     )
     for entry in fidelity.displacement:
         figures = (entry.encoded, entry.dreamed, entry.repeated)
-        table.add_row(
-            entry.thing, str(entry.steps), f"{entry.pairs:,}", *(_figure(figure) for figure in figures)
-        )
+        table.add_row(entry.thing, str(entry.steps), f"{entry.pairs:,}", *(_figure(figure) for figure in figures))
     return table
 
 

@@ -29,7 +29,9 @@ class Heads(nn.Module):
         self.norm = nn.Sequential(group_norm(width), nn.SiLU(), nn.MaxPool2d(2) if config.pool else nn.Identity())
         self.lstm = MaskedLSTM(width * h * w // (4 if config.pool else 1), config.lstm)
         self.out = nn.Sequential(
-            nn.Linear(config.lstm, config.lstm), nn.SiLU(), nn.Linear(config.lstm, NUM_REWARDS + 2, bias=False)
+            nn.Linear(config.lstm, config.lstm),
+            nn.SiLU(),
+            nn.Linear(config.lstm, NUM_REWARDS + 2, bias=False),
         )
         nn.init.zeros_(self.out[-1].weight)  # fresh heads promise nothing
 

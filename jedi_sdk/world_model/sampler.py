@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable
 
@@ -32,7 +33,7 @@ def sample(
     """
     sigmas = karras_sigmas(config.steps, config.sigma_min, config.sigma_max, config.rho)
     y = y * sigmas[0]
-    for sigma, sigma_next in zip(sigmas[:-1], sigmas[1:], strict=True):
+    for sigma, sigma_next in itertools.pairwise(sigmas):
         y, sigma_hat = _churn(y, sigma, config, noise)
         slope = (y - denoise(y, sigma_hat)) / sigma_hat
         y_next = y + (sigma_next - sigma_hat) * slope

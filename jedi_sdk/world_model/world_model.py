@@ -162,9 +162,7 @@ class WorldModel(nn.Module):
         end = segment.end[:, :-1].long()
         loss_rew = F.cross_entropy(logits_rew[real], rew[real])
         loss_end = F.cross_entropy(logits_end[real], end[real])
-        return Losses(
-            loss_rew + loss_end, {"heads/reward": loss_rew.detach(), "heads/termination": loss_end.detach()}
-        )
+        return Losses(loss_rew + loss_end, {"heads/reward": loss_rew.detach(), "heads/termination": loss_end.detach()})
 
     # -- dreaming -----------------------------------------------------------------------------------------------
 

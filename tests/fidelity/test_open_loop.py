@@ -1,0 +1,152 @@
+"""The open loop against dreams whose figures are known: a perfect one, a frozen one, a shifted one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from jedi_sdk.fidelity import Confusion, OpenLoop, open_loop
+from jedi_sdk.presets import TINY
+from jedi_sdk.rng import Rng
+from jedi_sdk.types import DreamState, Segment
+from jedi_sdk.world_model import WorldModel
+
+HORIZON = 5
+LENGTH = TINY.context + HORIZON
+
+
+class Told(WorldModel):
+    """A real world model that is told the segment: dreams it as it was, plus ``error`` in every element."""
+
+    def __init__(self, segment: Segment, error: float = 0.0) -> None:
+        super().__init__(TINY, num_actions=3)
+        self.segment, self.error = segment, error
+        self.t = self.context - 1
+
+    def step(self, state: DreamState, act: torch.Tensor, rng: Rng) -> Any:
+        t, self.t = self.t, self.t + 1
+        assert torch.equal(act, self.segment.act[:, t])  # the recorded action
+        z = (self.encode(self.segment.obs[:, t + 1]) + self.error)[:, None]
+        return DreamState(z, act[:, None], state.lstm), self.segment.rew[:, t], self.segment.end[:, t]
+
+
+class Frozen(WorldModel):
+    """A world in which nothing moves, nothing pays and nothing ends."""
+
+    def step(self, state: DreamState, act: torch.Tensor, rng: Rng) -> Any:
+        return state, torch.zeros(len(act)), torch.zeros(len(act), dtype=torch.bool)
+
+
+def segment(b: int = 6, seed: int = 0) -> Segment:
+    g = torch.Generator().manual_seed(seed)
+    mask = torch.ones(b, LENGTH, dtype=torch.bool)
+    mask[0, :2] = False  # began two frames before the anchor
+    mask[1, TINY.context + 1 :] = False  # ended behind the first transition
+    return Segment(
+        obs=torch.randint(256, (b, LENGTH, 64, 64, 3), generator=g).to(torch.uint8),
+        act=torch.randint(3, (b, LENGTH), generator=g),
+        rew=torch.randint(-1, 2, (b, LENGTH), generator=g).float(),
+        end=torch.rand(b, LENGTH, generator=g) < 0.3,
+        trunc=torch.zeros(b, LENGTH, dtype=torch.bool),
+        mask=mask,
+    )
+
+
+def assert_same(a: OpenLoop, b: OpenLoop) -> None:
+    assert torch.equal(a.count, b.count)
+    assert torch.equal(a.rew.matrix, b.rew.matrix)
+    assert torch.equal(a.end.matrix, b.end.matrix)
+    for name in ("error", "repeat_error", "total", "square"):
+        torch.testing.assert_close(getattr(a, name), getattr(b, name))
+
+
+def test_a_perfect_dream_has_no_error():
+    played = segment()
+    loop = open_loop(Told(played), played, Rng(0))
+    assert torch.equal(loop.ratio, torch.zeros(HORIZON).double())
+    assert torch.equal(loop.fraction, torch.zeros(HORIZON).double())
+    assert loop.rew.balanced_accuracy == loop.end.balanced_accuracy == 1.0
+    assert torch.equal(loop.rew.frequency_real, loop.rew.frequency_dreamed)
+    assert loop.count.tolist() == [6, 5, 5, 5, 5]
+
+
+def test_a_frozen_dream_is_repeat_last():
+    played = segment()
+    loop = open_loop(Frozen(TINY, 3), played, Rng(0))
+    assert torch.equal(loop.ratio, torch.ones(HORIZON).double())
+    assert torch.equal(loop.fraction, loop.repeat_fraction)
+    assert bool((loop.repeat_fraction > 0).all())
+    assert loop.rew.balanced_accuracy == pytest.approx(loop.rew.trivial) == pytest.approx(1 / 3)
+    assert loop.end.balanced_accuracy == 0.5
+    assert loop.end.frequency_dreamed.tolist() == [1, 0]
+
+
+def test_a_known_error_over_a_known_variance():
+    played = segment()
+    model = Told(played, error=0.5)
+    loop = open_loop(model, played, Rng(0))
+    z = model.encode(played.obs[1:, TINY.context :]).double()  # without the episode's padding, all but row 1's end
+    rows = [torch.cat([z[:1, i], z[1:, i]]) if i == 0 else z[1:, i] for i in range(HORIZON)]
+    rows = [torch.cat([model.encode(played.obs[:1, TINY.context + i]).double(), rows[i]]) for i in range(HORIZON)]
+    variance = torch.stack([row.var(0, correction=0).sum() for row in rows])
+    torch.testing.assert_close(loop.variance, variance)
+    torch.testing.assert_close(loop.fraction, 0.25 * z[0, 0].numel() / variance, rtol=1e-5, atol=0)
+
+
+def test_parts_add_up():
+    played = segment()
+    whole = open_loop(Frozen(TINY, 3), played, Rng(0))
+    torch.manual_seed(0)
+    model = Frozen(TINY, 3)
+    whole = open_loop(model, played, Rng(0))
+    assert_same(open_loop(model, played[:2], Rng(0)) + open_loop(model, played[2:], Rng(0)), whole)
+
+
+@settings(deadline=None, max_examples=15)
+@given(data=st.data())
+def test_what_is_masked_never_counts(data: st.DataObject):
+    """Whatever stands behind an episode's end, frames and rewards, the figures are the same."""
+    played = segment()
+    lengths = data.draw(st.lists(st.integers(TINY.context, LENGTH), min_size=6, max_size=6))
+    mask = torch.arange(LENGTH) < torch.tensor(lengths)[:, None]
+    other = segment(seed=data.draw(st.integers(1, 100)))
+    mixed = {}
+    for name in ("obs", "rew", "end"):
+        mine, theirs = getattr(played, name), getattr(other, name)
+        # a transition's reward lies with the frame before it: the last real frame's own belongs to nobody
+        keep = mask if name == "obs" else mask & mask.roll(-1, 1) & (torch.arange(LENGTH) < LENGTH - 1)
+        mixed[name] = torch.where(keep.reshape(*keep.shape, *[1] * (mine.ndim - 2)), mine, theirs)
+    model = Frozen(TINY, 3)
+    cut = Segment(**{**vars(played), "mask": mask})
+    assert_same(open_loop(model, cut, Rng(0)), open_loop(model, Segment(**{**vars(cut), **mixed}), Rng(0)))
+    assert open_loop(model, cut, Rng(0)).rew.matrix.sum() == sum(lengths) - 6 * TINY.context
+
+
+def test_a_real_model_dreams_and_leaves_no_gradient():
+    torch.manual_seed(0)
+    loop = open_loop(WorldModel(TINY, 3), segment(), Rng(0))
+    assert bool(loop.ratio.isfinite().all())
+    assert not loop.error.requires_grad
+    again = open_loop(WorldModel(TINY, 3), segment(), Rng(0))
+    assert loop.horizon == again.horizon == HORIZON
+
+
+def test_confusion_of_known_counts():
+    real = torch.tensor([1, 1, 1, 1, 2, 2])
+    dreamed = torch.tensor([1, 1, 1, 0, 2, 1])
+    confusion = Confusion.count(real, dreamed, 3)
+    assert confusion.matrix.tolist() == [[0, 0, 0], [1, 3, 0], [0, 1, 1]]
+    assert confusion.balanced_accuracy == pytest.approx((3 / 4 + 1 / 2) / 2)
+    assert confusion.trivial == 0.5  # of the two classes that occurred
+    assert confusion.frequency_real.tolist() == pytest.approx([0, 4 / 6, 2 / 6])
+    assert confusion.frequency_dreamed.tolist() == pytest.approx([1 / 6, 4 / 6, 1 / 6])
+
+
+def test_nothing_counted_is_nan():
+    empty = Confusion.count(torch.empty(0, dtype=torch.int64), torch.empty(0, dtype=torch.int64), 2)
+    assert empty.balanced_accuracy != empty.balanced_accuracy
+    assert empty.trivial != empty.trivial
