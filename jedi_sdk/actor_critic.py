@@ -47,8 +47,8 @@ class ActorCritic(nn.Module):
         """Action logits and values of ``t`` consecutive latents, and the memory behind them."""
         b, t = z.shape[:2]
         x = self.trunk(z.flatten(0, 1)).reshape(b, t, -1)
-        y, state = self.lstm(x, state, mask)
-        return self.actor(y).float(), self.critic(y).float().squeeze(-1), state
+        y, memory = self.lstm(x, state, mask)
+        return self.actor(y).float(), self.critic(y).float().squeeze(-1), memory
 
     @torch.no_grad()
     def burn_in(self, z: Float[Tensor, "b k c h w"], mask: Bool[Tensor, "b k"]) -> LSTMState:

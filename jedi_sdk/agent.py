@@ -52,7 +52,7 @@ class JEDI:
         overrides: Sequence[str] = (),
         seed: int | None = None,
         device: str = "auto",
-        **parts: nn.Module | None,
+        **parts: Any,
     ) -> None:
         found = resolve_game(game)
         place = choose_device(device)
@@ -79,7 +79,7 @@ class JEDI:
         config: Config,
         num_actions: int,
         precision: Precision,
-        parts: dict[str, nn.Module | None],
+        parts: dict[str, Any],
     ) -> None:
         _refuse_unknown(parts)
         if config.run.threads:
@@ -90,9 +90,10 @@ class JEDI:
         self._acting = Rng(config.seed, precision.device)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(config.seed)
-            actor_critic = parts.get("actor_critic")
             world_model = WorldModel(config, num_actions, **{k: v for k, v in parts.items() if k != "actor_critic"})
-            actor_critic = actor_critic or ActorCritic(world_model.latent_shape, num_actions, config.actor_critic)
+            actor_critic = parts.get("actor_critic") or ActorCritic(
+                world_model.latent_shape, num_actions, config.actor_critic
+            )
         self.world_model, self.actor_critic = precision.place(world_model), precision.place(actor_critic)
         self._networks = nn.ModuleDict({"world_model": self.world_model, "actor_critic": self.actor_critic})
         custom = {name: type(part).__name__ for name, part in parts.items() if part is not None}
@@ -142,7 +143,7 @@ class JEDI:
         run_dir: str | Path,
         device: str = "auto",
         game: Callable[..., Any] | None = None,
-        **parts: nn.Module | None,
+        **parts: Any,
     ) -> JEDI:
         """The run in ``run_dir`` as it was at its latest checkpoint; ``learn()`` goes on with it."""
         run_dir = Path(run_dir)
@@ -165,7 +166,7 @@ class JEDI:
         path: str | Path,
         device: str = "auto",
         game: Callable[..., Any] | None = None,
-        **parts: nn.Module | None,
+        **parts: Any,
     ) -> JEDI:
         """An agent from a checkpoint folder, or from the latest checkpoint of a run folder.
 
@@ -197,7 +198,7 @@ class JEDI:
         state: LSTMState | None = None,
         episode_start: np.ndarray | None = None,
         deterministic: bool = True,
-    ) -> tuple[np.ndarray, LSTMState]:
+    ) -> tuple[np.ndarray, LSTMState | None]:
         """The action for one uint8 frame (64, 64, 3), or the actions (n,) for a batch of them, and the memory.
 
         As in Stable-Baselines3: pass ``state`` back in; ``episode_start`` (n,) empties the memory where True.
@@ -278,13 +279,13 @@ def _checked(obs: np.ndarray) -> np.ndarray:
     return obs
 
 
-def _refuse_unknown(parts: dict[str, nn.Module | None]) -> None:
+def _refuse_unknown(parts: dict[str, Any]) -> None:
     unknown = sorted(set(parts) - set(PARTS))
     if unknown:
         raise TypeError(f"JEDI has no part {unknown[0]!r}; parts that can be passed: {', '.join(PARTS)}")
 
 
-def _refuse_missing(card: Card, parts: dict[str, nn.Module | None], folder: Path) -> None:
+def _refuse_missing(card: Card, parts: dict[str, Any], folder: Path) -> None:
     missing = {name: kind for name, kind in card.custom.items() if parts.get(name) is None}
     if missing:
         given = ", ".join(f"{name}={kind}(...)" for name, kind in missing.items())

@@ -17,7 +17,11 @@ PANELS: list[Panel] = [
         "step",
         {"imagined/reward": "imagined", "real/reward": "real, last collected"},
     ),
-    ("World model losses", "step", {"denoise/step1": "denoising, step 1", "heads/reward": "reward", "heads/termination": "termination"}),
+    (
+        "World model losses",
+        "step",
+        {"denoise/step1": "denoising, step 1", "heads/reward": "reward", "heads/termination": "termination"},
+    ),
     (
         "Error of the dream over 'repeat last' (below 1 is knowledge)",
         "step",

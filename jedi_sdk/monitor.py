@@ -35,7 +35,7 @@ class RunError(RuntimeError):
 
 
 class Monitor:
-    """Reads from the run and writes its log and bar. Draws from generators of its own, so that watching changes nothing."""
+    """Reads from the run, writes its log and bar; draws from generators of its own: watching changes nothing."""
 
     def __init__(
         self, config: Config, run_dir: Path, learner: Learner, replay: Replay, log: RunLog, bar: RunProgress

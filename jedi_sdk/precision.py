@@ -30,7 +30,7 @@ class Precision:
         return torch.autocast(self.device.type, dtype=self.dtype, enabled=self.dtype != torch.float32)
 
     def place(self, module: Module) -> Module:
-        return module.to(device=self.device, memory_format=torch.channels_last)
+        return module.to(self.device).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
 
     @property
     def name(self) -> str:

@@ -28,12 +28,9 @@ class Heads(nn.Module):
         )
         self.norm = nn.Sequential(group_norm(width), nn.SiLU(), nn.MaxPool2d(2) if config.pool else nn.Identity())
         self.lstm = MaskedLSTM(width * h * w // (4 if config.pool else 1), config.lstm)
-        self.out = nn.Sequential(
-            nn.Linear(config.lstm, config.lstm),
-            nn.SiLU(),
-            nn.Linear(config.lstm, NUM_REWARDS + 2, bias=False),
-        )
-        nn.init.zeros_(self.out[-1].weight)  # fresh heads promise nothing
+        last = nn.Linear(config.lstm, NUM_REWARDS + 2, bias=False)
+        nn.init.zeros_(last.weight)  # fresh heads promise nothing
+        self.out = nn.Sequential(nn.Linear(config.lstm, config.lstm), nn.SiLU(), last)
 
     def forward(
         self,
@@ -52,6 +49,6 @@ class Heads(nn.Module):
         x = self.conv_in(pairs)
         for block in self.blocks:
             x = block(x, cond)
-        y, state = self.lstm(self.norm(x).reshape(b, t, -1), state, mask)
+        y, memory = self.lstm(self.norm(x).reshape(b, t, -1), state, mask)
         logits_rew, logits_end = self.out(y).float().split([NUM_REWARDS, 2], dim=-1)
-        return logits_rew, logits_end, state
+        return logits_rew, logits_end, memory

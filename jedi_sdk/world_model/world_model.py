@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -29,16 +30,17 @@ class WorldModel(nn.Module):
         config: Config,
         num_actions: int,
         encoder: nn.Module | None = None,
-        denoiser: nn.Module | None = None,
-        heads: nn.Module | None = None,
+        denoiser: Denoiser | None = None,
+        heads: Heads | None = None,
     ) -> None:
         super().__init__()
         o = config.objective
         self.objective, self.sampler, self.context = o, config.sampler, config.context
-        self.encoder = encoder or Encoder(config.encoder)
-        shape = self.latent_shape = tuple(self.encoder.latent_shape)
-        self.denoiser = denoiser or Denoiser(shape, num_actions, config.context, config.denoiser, o)
-        self.heads = heads or Heads(shape, num_actions, config.heads)
+        self.encoder: Any = encoder or Encoder(config.encoder)
+        shape: tuple[int, int, int] = tuple(self.encoder.latent_shape)
+        self.latent_shape = shape
+        self.denoiser: Denoiser = denoiser or Denoiser(shape, num_actions, config.context, config.denoiser, o)
+        self.heads: Heads = heads or Heads(shape, num_actions, config.heads)
         self.latent_scale = LatentScale(shape, o.sigma_data, o.scale_momentum)
         self.change_scale = ChangeScale(o.sigma_data, o.scale_momentum)
         self.register_buffer("batches", torch.zeros((), dtype=torch.int64))
