@@ -1,6 +1,6 @@
 """Loads a trained agent and acts with it in an ordinary gymnasium loop. Run 01_train.py first.
 
-    python examples/02_load_and_act.py --run-dir runs/first
+python examples/02_load_and_act.py --run-dir runs/first
 """
 
 from pathlib import Path

@@ -1,6 +1,6 @@
 """Trains on a game of your own: a white square that should reach the right-hand wall.
 
-    python examples/03_own_env.py --preset tiny --run-dir runs/corridor
+python examples/03_own_env.py --preset tiny --run-dir runs/corridor
 """
 
 from pathlib import Path

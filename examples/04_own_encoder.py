@@ -1,6 +1,6 @@
 """Replaces the encoder: a latent of 8x4x4 numbers instead of the preset's.
 
-    python examples/04_own_encoder.py --preset tiny --run-dir runs/own-encoder
+python examples/04_own_encoder.py --preset tiny --run-dir runs/own-encoder
 """
 
 from pathlib import Path

@@ -178,7 +178,7 @@ class JEDI:
         _refuse_missing(card, parts, folder)
         place = choose_device(device)
         dtype = card.dtype if place.type == card.device else card.config.run.dtype
-        agent = cls.__new__(cls)
+        agent = cls.__new__(cls)  # as __init__ does, but from the card: no env has to be made
         agent._build(
             _saved_game(card, game),
             card.config,
@@ -298,8 +298,15 @@ def _saved_game(card: Card, game: Callable[..., Any] | None) -> Game:
     if game is not None:
         return resolve_game(game)
     if card.config.game.startswith(CALLABLE):
-        return Game(card.config.game, "callable")
+        return Game(card.config.game.removeprefix(CALLABLE), "callable", _not_given)
     return resolve_game(card.config.game)
+
+
+def _not_given() -> Any:
+    raise RunError(
+        "this agent was trained on a Python function, which no checkpoint carries: pass it again as game=, as in "
+        "JEDI.from_pretrained(path, game=make_env)"
+    )
 
 
 def _claim(folder: Path, overwrite: bool) -> None:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import nn
 
@@ -86,7 +87,7 @@ def write_folder(folder: Path, files: Mapping[str, Writer]) -> None:
         for path in (*aside.iterdir(), aside):
             _sync(path)
         _swap(aside, folder)
-    except (OSError, RuntimeError) as error:  # safetensors and torch report a full disk as RuntimeError
+    except (OSError, RuntimeError, SafetensorError) as error:  # a full disk is each of these to somebody
         shutil.rmtree(aside, ignore_errors=True)
         message = f"could not write the checkpoint {folder}: {error}. Checkpoints written before are untouched."
         raise CheckpointError(message) from error
@@ -162,7 +163,7 @@ def load_networks(folder: Path, networks: nn.ModuleDict) -> None:
     """Strict: missing, unexpected or misshapen tensors raise ``CheckpointError``."""
     try:
         networks.load_state_dict(load_file(folder / "model.safetensors"), strict=True)
-    except RuntimeError as error:
+    except (RuntimeError, SafetensorError) as error:
         raise CheckpointError(f"{folder / 'model.safetensors'} does not fit these networks: {error}") from error
 
 

@@ -37,12 +37,21 @@ class Precision:
         return str(self.dtype).removeprefix("torch.")
 
 
+class DeviceError(ValueError):
+    """A device that is not here, or no device at all: says what to write."""
+
+
 def choose_device(device: str) -> torch.device:
-    if device != "auto":
-        return torch.device(device)
-    if torch.cuda.is_available():
-        return torch.device("cuda")
-    return torch.device("cpu")
+    """``auto`` takes a GPU where there is one. Raises ``DeviceError``."""
+    if device == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        found = torch.device(device)
+    except RuntimeError:
+        raise DeviceError(f"{device!r} is no device: write cpu, cuda, cuda:1 or auto") from None
+    if found.type == "cuda" and not torch.cuda.is_available():
+        raise DeviceError("this machine, or this build of torch, has no CUDA device: write --device cpu or auto")
+    return found
 
 
 def choose_precision(device: torch.device, dtype: str = "auto") -> Precision:

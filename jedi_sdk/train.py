@@ -130,7 +130,8 @@ class Trainer:
 
     def _env_seed(self) -> int:
         """Envs cannot be saved: a resumed run starts them anew, the same way each time it is resumed from there."""
-        return int(np.random.SeedSequence([self.config.seed, self.counters.env_steps]).generate_state(1)[0])
+        seed = np.random.SeedSequence([self.config.seed, self.counters.env_steps]).generate_state(1)[0]
+        return int(seed >> 1)  # ALE takes 31 bits
 
     def _announcement(self) -> str:
         precision, c = self.learner.precision, self.config

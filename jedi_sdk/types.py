@@ -7,7 +7,7 @@ channels, height, width; frames are uint8 ``b t H W 3`` exactly as they lie in t
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Bool, Float, Int64, UInt8
@@ -39,7 +39,7 @@ class Segment:
         return Segment(**{name: value[index] for name, value in vars(self).items()})
 
 
-LSTMState = tuple[Float[Tensor, "b d"], Float[Tensor, "b d"]]
+LSTMState = tuple[Float[Tensor, "b memory"], Float[Tensor, "b memory"]]
 
 
 @dataclass(frozen=True)
@@ -53,13 +53,13 @@ class DreamState:
 
 @dataclass(frozen=True)
 class Rollout:
-    """``b`` dreams of ``t`` imagined steps. ``z[:, t]`` is where action ``t`` was chosen; ``z`` has one more.
+    """``b`` dreams of ``t`` imagined steps. ``z[:, t]`` is where action ``t`` was chosen; ``frames`` = t + 1.
 
     ``mask[t]``: the dream was still running when action ``t`` was chosen. ``lstm`` is the policy's memory
     before ``z[:, 0]``.
     """
 
-    z: Float[Tensor, "b t+1 c h w"]
+    z: Float[Tensor, "b frames c h w"]
     act: Int64[Tensor, "b t"]
     rew: Float[Tensor, "b t"]
     end: Bool[Tensor, "b t"]
@@ -75,6 +75,7 @@ class Losses:
     terms: dict[str, Tensor]
 
 
+@runtime_checkable
 class Policy(Protocol):
     """Anything that acts. ``x`` is a batch of frames (real world) or latents (dream).
 

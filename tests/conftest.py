@@ -15,8 +15,8 @@ WITH_SHAPES = ("types", "nn", "returns", "rng", "replay", "collect", "world_mode
 if os.environ.get("JAXTYPING_DISABLE", "0").lower() not in ("1", "true"):
     install_import_hook([f"jedi_sdk.{name}" for name in WITH_SHAPES], "beartype.beartype")  # before their import
 
-from jedi_sdk.config import Config
-from jedi_sdk.presets import TINY
+from jedi_sdk.config import Config  # noqa: E402
+from jedi_sdk.presets import TINY  # noqa: E402
 
 torch.set_num_threads(1)
 

@@ -15,17 +15,12 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-from jedi_sdk.config import Config
-from jedi_sdk.envs import Game
 from jedi_sdk.fidelity.held_out import BATCH
 from jedi_sdk.fidelity.open_loop import dream_along, encode_frames
 from jedi_sdk.fidelity.positions import Located, play_located
 from jedi_sdk.fidelity.probe import fit_probe, r_squared
 from jedi_sdk.fidelity.progress import Progress, part
-from jedi_sdk.precision import Precision
-from jedi_sdk.rng import Rng
-from jedi_sdk.types import Policy
-from jedi_sdk.world_model import WorldModel
+from jedi_sdk.fidelity.subject import Subject
 
 STEPS = (1, 3, 10)
 STRETCH = 50  # rows; five in turn are fitted on (three), validate (one) and test (one)
@@ -46,27 +41,15 @@ class Displacement:
     repeated: float
 
 
-def measure_displacement(
-    world_model: WorldModel,
-    policy: Policy,
-    game: Game,
-    config: Config,
-    precision: Precision,
-    rng: Rng,
-    frames: int,
-    seed: int,
-    progress: Progress,
-) -> tuple[Displacement, ...]:
-    """Plays ``frames`` real steps of a game with known positions; one entry for each thing and number of
-    steps.
-    """
-    located = play_located(policy, game, config, precision, frames, seed, part(progress, 0.0, 0.6))
+def measure_displacement(subject: Subject, frames: int, progress: Progress) -> tuple[Displacement, ...]:
+    """Plays ``frames`` real steps of a game with known positions; an entry for each thing and number of steps."""
+    located = play_located(subject, frames, part(progress, 0.0, 0.6))
     rows, envs = moments(located)
     share = torch.from_numpy(rows // STRETCH % 5)
-    with precision.autocast():
-        z = _encode(located, world_model, precision, part(progress, 0.6, 0.7))
-        test = (share == 4).numpy()
-        z_hat = _dream(located, rows[test], envs[test], world_model, precision, rng, part(progress, 0.7, 0.9))
+    test = (share == 4).numpy()
+    with subject.precision.autocast():
+        z = _encode(located, subject, part(progress, 0.6, 0.7))
+        z_hat = _dream(located, rows[test], envs[test], subject, part(progress, 0.7, 0.9))
     found = []
     for thing, where in located.where.items():
         for k in STEPS:
@@ -109,38 +92,37 @@ def probe_displacement(
 
 
 def features(z: Float[Tensor, "n c h w"], z_later: Float[Tensor, "n c h w"]) -> Float[Tensor, "n d"]:
-    """What the probe reads: the difference alone."""
+    """What the probe reads: the difference alone, so that repeating the last latent shows it no movement.
+
+    Given both latents instead, it guesses the ball's velocity from where the ball is: on Breakout (4,600 pairs, a
+    weakly trained ``small``) R² of the ball over 1 / 3 / 10 steps was 0.38 / 0.53 / 0.69 encoded but 0.28 / 0.18 /
+    -0.01 with the last latent repeated, against 0.12 / 0.44 / 0.70 and -0.01 / -0.06 / -0.06 for the difference:
+    more of what the difference reads is movement, at a fifth of the time.
+    """
     return (z_later - z).flatten(1)
 
 
 @torch.no_grad()
-def _encode(
-    located: Located, world_model: WorldModel, precision: Precision, progress: Progress
-) -> Float[Tensor, "rows envs c h w"]:
+def _encode(located: Located, subject: Subject, progress: Progress) -> Float[Tensor, "rows envs c h w"]:
     """Latents of every frame, on the CPU."""
     count = located.replay.count
     obs = torch.from_numpy(located.replay.columns["obs"][:count])
     latents = []
-    for start in range(0, count, BATCH):
-        latents.append(world_model.encode(obs[start : start + BATCH].to(precision.device)).cpu())
-        progress(start / count, "encoding")
+    for i in range(0, count, BATCH):
+        latents.append(subject.world_model.encode(obs[i : i + BATCH].to(subject.precision.device)).cpu())
+        progress(i / count, "encoding")
     return torch.cat(latents)
 
 
 def _dream(
-    located: Located,
-    rows: np.ndarray,
-    envs: np.ndarray,
-    world_model: WorldModel,
-    precision: Precision,
-    rng: Rng,
-    progress: Progress,
+    located: Located, rows: np.ndarray, envs: np.ndarray, subject: Subject, progress: Progress
 ) -> Float[Tensor, "n k c h w"]:
     """Latents dreamed from given moments with the recorded actions, on the CPU."""
-    k, dreams = world_model.context, []
+    model, dreams = subject.world_model, [torch.empty(0, STEPS[-1], *subject.world_model.latent_shape)]
     for i in range(0, len(rows), BATCH):
-        segment = located.replay.window(rows[i : i + BATCH], envs[i : i + BATCH], k + STEPS[-1])
-        segment = segment.to(precision.device)
-        dreams.append(dream_along(world_model, segment, encode_frames(world_model, segment.obs[:, :k]), rng)[0].cpu())
+        segment = located.replay.window(rows[i : i + BATCH], envs[i : i + BATCH], model.context + STEPS[-1])
+        segment = segment.to(subject.precision.device)
+        z = encode_frames(model, segment.obs[:, : model.context])
+        dreams.append(dream_along(model, segment, z, subject.rng)[0].cpu())
         progress(i / len(rows), "dreaming along")
-    return torch.cat(dreams) if dreams else torch.empty(0, STEPS[-1], *world_model.latent_shape)
+    return torch.cat(dreams)

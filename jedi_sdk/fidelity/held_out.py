@@ -1,4 +1,4 @@
-"""Held-out real episodes: fresh ones, played by the policy that is asked about, and contexts to dream from."""
+"""Held-out real episodes: fresh ones, played by the policy in question, and contexts to dream from."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from jedi_sdk.collect import Collector, Episode
-from jedi_sdk.config import Config
-from jedi_sdk.envs import Game, make_envs
+from jedi_sdk.envs import make_envs
 from jedi_sdk.fidelity.progress import Progress
+from jedi_sdk.fidelity.subject import Subject
 from jedi_sdk.precision import Precision
 from jedi_sdk.replay import Replay
 from jedi_sdk.types import Policy, Segment
@@ -34,7 +34,7 @@ class HeldOut:
 
     @property
     def stretches(self) -> np.ndarray:
-        """A number (n,) for each context's stretch of play, four horizons long: beyond it little is shared."""
+        """Each context's stretch of play, by number (n,); four horizons long, so that little is shared across."""
         return self.envs * len(self.replay) + self.rows // (4 * self.horizon)
 
     def batches(self) -> Iterator[Segment]:
@@ -44,28 +44,22 @@ class HeldOut:
             yield self.replay.window(rows, envs, self.replay.context + self.horizon)
 
 
-def play_held_out(
-    policy: Policy,
-    game: Game,
-    config: Config,
-    precision: Precision,
-    contexts: int,
-    horizon: int,
-    seed: int,
-    progress: Progress,
-) -> HeldOut:
+def play_held_out(subject: Subject, contexts: int, horizon: int, progress: Progress) -> HeldOut:
     """Plays ``SPREAD`` steps for each context and draws ``contexts`` moments without replacement."""
-    n = config.env.num_envs
-    wanted = SPREAD * contexts + n * horizon  # the last rows of each env have too little behind them
-    replay = Replay(None, n, 2 * wanted + n, context=config.context)  # twice: at worst every other frame is a last one
-    envs = make_envs(game, n)
+    env = subject.config.env
+    wanted = SPREAD * contexts + env.num_envs * horizon  # the last rows of each env have too little behind them
+    room = 2 * wanted + env.num_envs  # at worst every other frame is a last one
+    replay = Replay(None, env.num_envs, room, context=subject.config.context)
+    envs = make_envs(subject.game, env.num_envs)
     try:
-        collector = Collector(envs, replay, seed, precision.device, config.env.life_loss_ends)
-        steps, episodes = play(collector, policy, wanted, precision, progress, "playing held-out episodes")
+        collector = Collector(envs, replay, subject.seed, subject.precision.device, env.life_loss_ends)
+        steps, episodes = play(
+            collector, subject.awake, wanted, subject.precision, progress, "playing held-out episodes"
+        )
     finally:
         envs.close()
     rows, columns = anchors(replay, horizon)
-    chosen = np.sort(np.random.default_rng(seed).choice(len(rows), contexts, replace=False))
+    chosen = np.sort(np.random.default_rng(subject.seed).choice(len(rows), contexts, replace=False))
     return HeldOut(replay, episodes, steps, rows[chosen], columns[chosen], horizon)
 
 

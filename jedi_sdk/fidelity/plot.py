@@ -56,7 +56,7 @@ def _displacement(axes: Axes, fidelity: Fidelity) -> None:
         axes.text(0.5, 0.5, "this game's memory shows no positions", ha="center", transform=axes.transAxes)
         axes.set_axis_off()
         return
-    groups = [f"{entry.thing}\n{entry.steps} steps" for entry in fidelity.displacement]
+    groups = [f"{entry.thing}\n{entry.steps} step{'s' * (entry.steps > 1)}" for entry in fidelity.displacement]
     bars = {
         "encoded (ceiling)": (REAL, [entry.encoded for entry in fidelity.displacement]),
         "dreamed": (DREAM, [entry.dreamed for entry in fidelity.displacement]),
@@ -64,8 +64,8 @@ def _displacement(axes: Axes, fidelity: Fidelity) -> None:
     }
     _bars(axes, groups, bars, "{:.2f}", floor=FLOOR)
     axes.axhline(0, color="black", linewidth=0.8)
-    axes.set_ylim(FLOOR, 1.3)
-    axes.set_ylabel("R²")
+    axes.set_ylim(FLOOR - 0.15, 1.3)
+    axes.set_ylabel(f"R² (bars cut at {FLOOR})")
     axes.legend(ncols=3, fontsize="small", loc="upper center")
 
 

@@ -12,11 +12,10 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from jedi_sdk.collect import Collector
-from jedi_sdk.config import Config
 from jedi_sdk.envs import Game, make_single, positions
 from jedi_sdk.fidelity.held_out import play
 from jedi_sdk.fidelity.progress import Progress
-from jedi_sdk.precision import Precision
+from jedi_sdk.fidelity.subject import Subject
 from jedi_sdk.replay import Replay
 from jedi_sdk.types import Policy
 
@@ -64,23 +63,14 @@ def has_positions(game: Game) -> bool:
         env.close()
 
 
-def play_located(
-    policy: Policy,
-    game: Game,
-    config: Config,
-    precision: Precision,
-    steps: int,
-    seed: int,
-    progress: Progress,
-) -> Located:
-    """At least ``steps`` real steps of ``policy``, over all consoles; a lost life ends an episode as in
-    training.
-    """
+def play_located(subject: Subject, steps: int, progress: Progress) -> Located:
+    """At least ``steps`` real steps, over all consoles; a lost life ends an episode as in training."""
+    game, config, precision = subject.game, subject.config, subject.precision
     envs = SyncVectorEnv([partial(make_single, game)] * CONSOLES, autoreset_mode=AutoresetMode.NEXT_STEP)
     replay = Replay(None, CONSOLES, 2 * steps + CONSOLES, context=config.context)
-    noting = Noting(policy, game, envs)
+    noting = Noting(subject.awake, game, envs)
     try:
-        collector = Collector(envs, replay, seed, precision.device, config.env.life_loss_ends)
+        collector = Collector(envs, replay, subject.seed, precision.device, config.env.life_loss_ends)
         play(collector, noting, steps, precision, progress, "playing with positions read from RAM")
     finally:
         envs.close()

@@ -34,7 +34,7 @@ class Heads(nn.Module):
 
     def forward(
         self,
-        z: Float[Tensor, "b t+1 c h w"],
+        z: Float[Tensor, "b frames c h w"],
         act: Int64[Tensor, "b t"],
         state: LSTMState | None = None,
         mask: Bool[Tensor, "b s"] | None = None,

@@ -4,6 +4,7 @@ For data ~ N(0, σ_data²) the best denoiser is D(y; σ) = y·σ_data²/(σ² + 
 point along x(σ) = x₀·√((σ² + σ_data²)/(σ₀² + σ_data²)).
 """
 
+import itertools
 import math
 
 import pytest
@@ -86,7 +87,7 @@ def error(method: str, steps: int) -> float:
 def test_the_order_of_convergence_to_the_known_solution(method: str, order: int) -> None:
     errors = [error(method, steps) for steps in (65, 129, 257)]
     assert errors[-1] < 0.01 * 0.5
-    assert [math.log2(a / b) for a, b in zip(errors, errors[1:], strict=False)] == pytest.approx([order] * 2, abs=0.1)
+    assert [math.log2(a / b) for a, b in itertools.pairwise(errors)] == pytest.approx([order] * 2, abs=0.1)
 
 
 @pytest.mark.parametrize(("method", "steps"), [("euler", 1_500), ("heun", 150)])

@@ -1,0 +1,95 @@
+"""The command line on real runs: train, resume, eval; and what a shell user reads when something is wrong."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+JEDI = [sys.executable, "-m", "jedi_cli"]
+
+
+def jedi(*arguments: str) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "200"}
+    return subprocess.run([*JEDI, *arguments], capture_output=True, text=True, env=environment, timeout=300)
+
+
+@pytest.fixture(scope="module")
+def run_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("runs") / "tiny"
+    done = jedi("train", "catch", "--preset", "tiny", "--run-dir", str(folder), "--seed", "2")
+    assert done.returncode == 0, done.stderr
+    assert f"jedi eval {folder}" in done.stdout
+    return folder
+
+
+def test_eval_writes_what_it_promises(run_dir: Path, tmp_path: Path) -> None:
+    out, film = tmp_path / "out.json", tmp_path / "out.mp4"
+    done = jedi("eval", str(run_dir), "--episodes", "10", "--greedy", "--video", str(film), "--json", str(out))
+    assert done.returncode == 0, done.stderr
+    assert "mean return" in done.stdout
+    result = json.loads(out.read_text())
+    promised = "game seed episodes mean std stderr min max hns lengths checkpoint".split()
+    assert set(promised) <= set(result)
+    assert result["episodes"] == len(result["lengths"]) == 10
+    assert result["seed"] == 2
+    assert film.stat().st_size > 1000
+
+
+def test_eval_fidelity(run_dir: Path) -> None:
+    done = jedi("eval", str(run_dir), "--fidelity", "--contexts", "50", "--horizon", "3")
+    assert done.returncode == 0, done.stderr
+    assert (run_dir / "fidelity.png").stat().st_size > 10_000
+    assert json.loads((run_dir / "fidelity.json").read_text())
+
+
+def test_resume_further(run_dir: Path) -> None:
+    done = jedi("train", "--resume", str(run_dir), "--env-steps", "96")
+    assert done.returncode == 0, done.stderr
+    assert "env steps 96" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("train", "breakot"), "breakout"),
+        (("train", "catch", "--preset", "smal"), "small"),
+        (("train", "catch", "--set", "denoiser.chanels=9"), "denoiser.channels"),
+        (("train", "CartPole-v1"), "image"),
+        (("train", "--resume", "/nowhere/at/all"), "/nowhere/at/all"),
+        (("eval", "/nowhere/at/all"), "/nowhere/at/all"),
+        (("train", "catch", "--device", "gpu"), "cuda"),
+        (("train", "catch", "--device", "cuda"), "cpu"),
+    ],
+)
+def test_mistakes_are_explained_without_a_traceback(arguments: tuple[str, ...], said: str, tmp_path: Path) -> None:
+    fresh = ("--run-dir", str(tmp_path / "run")) if arguments[0] == "train" and "--resume" not in arguments else ()
+    done = jedi(*arguments, *fresh)
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_read_only_place(tmp_path: Path) -> None:
+    """A place where not even root may write."""
+    done = jedi("train", "catch", "--preset", "tiny", "--run-dir", "/proc/run")
+    assert done.returncode == 2
+    assert "/proc/run" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_damaged_checkpoint(run_dir: Path, tmp_path: Path) -> None:
+    import shutil
+
+    copy = tmp_path / "copy"
+    shutil.copytree(run_dir, copy)
+    newest = sorted((copy / "checkpoints").iterdir())[-1]
+    (newest / "model.safetensors").write_bytes(b"not a tensor")
+    done = jedi("eval", str(copy))
+    assert done.returncode == 2
+    assert "damaged" in done.stderr

@@ -1,0 +1,177 @@
+"""The façade: build, act, save, load, swap a part; and what it says to bad input."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import gymnasium
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from jedi_sdk import JEDI, CheckpointError, ConfigError, RunError, UnknownGameError, UnsupportedEnvError
+from jedi_sdk.envs import make_envs
+
+
+class Patches(nn.Module):
+    """An encoder of one's own: one linear map a patch of 8x8 pixels, 5 channels."""
+
+    latent_shape = (5, 8, 8)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 5, 8, stride=8)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.conv(x)
+
+
+@pytest.fixture(scope="module")
+def agent(tmp_path_factory: pytest.TempPathFactory) -> JEDI:
+    """A tiny agent that has trained a little, so that its weights are not the initial ones."""
+    agent = JEDI("catch", preset="tiny", seed=3)
+    return agent.learn(run_dir=tmp_path_factory.mktemp("runs") / "tiny", progress=False)
+
+
+@pytest.fixture(scope="module")
+def frames() -> np.ndarray:
+    return make_envs("catch", 6).reset(seed=0)[0]
+
+
+def actions(agent: JEDI, frames: np.ndarray) -> tuple[np.ndarray, ...]:
+    """Three steps with memory: actions and the memory itself."""
+    state, result = None, []
+    for _ in range(3):
+        act, state = agent.predict(frames, state)
+        assert state is not None
+        result += [act, state[0].numpy(), state[1].numpy()]
+    return tuple(result)
+
+
+def test_save_load_same_actions_bit_for_bit(agent: JEDI, frames: np.ndarray, tmp_path: Path) -> None:
+    agent.save_pretrained(tmp_path / "agent")
+    loaded = JEDI.from_pretrained(tmp_path / "agent")
+    for one, other in zip(actions(agent, frames), actions(loaded, frames), strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert loaded.config == agent.config
+
+
+def test_a_run_folder_loads_its_latest_checkpoint(agent: JEDI, frames: np.ndarray) -> None:
+    assert agent.run_dir is not None
+    loaded = JEDI.from_pretrained(agent.run_dir)
+    for one, other in zip(actions(agent, frames), actions(loaded, frames), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_a_saved_agent_holds_no_training_state(agent: JEDI, tmp_path: Path) -> None:
+    folder = agent.save_pretrained(tmp_path / "agent")
+    assert sorted(path.name for path in folder.iterdir()) == ["config.json", "manifest.json", "model.safetensors"]
+
+
+def test_predict_one_frame_or_many(agent: JEDI, frames: np.ndarray) -> None:
+    many, _ = agent.predict(frames)
+    one, state = agent.predict(frames[2])
+    assert many.shape == (6,)
+    assert one.shape == ()
+    assert one == many[2]
+    again, _ = agent.predict(frames[2], state, episode_start=np.array([True]))
+    assert again == one  # the memory was emptied
+
+
+def test_episode_start_empties_only_its_row(agent: JEDI, frames: np.ndarray) -> None:
+    _, fresh = agent.predict(frames)
+    _, memory = agent.predict(frames, fresh, episode_start=np.array([True] + [False] * 5))
+    assert fresh is not None
+    assert memory is not None
+    assert torch.equal(memory[0][0], fresh[0][0])
+    assert not torch.equal(memory[0][1], fresh[0][1])
+
+
+@pytest.mark.parametrize("obs", [np.zeros((64, 64, 3)), np.zeros((84, 84, 3), np.uint8), np.zeros(4, np.uint8)])
+def test_predict_names_the_frames_it_takes(agent: JEDI, obs: np.ndarray) -> None:
+    with pytest.raises(ValueError, match=r"uint8 frames of shape \(64, 64, 3\)"):
+        agent.predict(obs)
+
+
+def test_same_seed_same_run(agent: JEDI, tmp_path: Path) -> None:
+    twin = JEDI("catch", preset="tiny", seed=3).learn(run_dir=tmp_path / "twin", progress=False)
+    for (name, one), other in zip(
+        agent._networks.state_dict().items(), twin._networks.state_dict().values(), strict=True
+    ):
+        assert torch.equal(one, other), name
+
+
+def test_an_encoder_of_ones_own(frames: np.ndarray, tmp_path: Path) -> None:
+    agent = JEDI("catch", preset="tiny", encoder=Patches())
+    agent.learn(run_dir=tmp_path / "run", progress=False)
+    assert agent.world_model.latent_shape == (5, 8, 8)
+    with pytest.raises(CheckpointError, match=r"encoder=Patches"):
+        JEDI.from_pretrained(tmp_path / "run")
+    loaded = JEDI.from_pretrained(tmp_path / "run", encoder=Patches())
+    for one, other in zip(actions(agent, frames), actions(loaded, frames), strict=True):
+        np.testing.assert_array_equal(one, other)
+    JEDI.resume(tmp_path / "run", encoder=Patches()).learn(env_steps=64, progress=False)
+
+
+def test_a_function_that_makes_an_env(tmp_path: Path) -> None:
+    """Trains, and is told when it is loaded without the function."""
+    agent = JEDI(lambda: gymnasium.make("JEDI/Catch-v0"), preset="tiny")
+    agent.learn(run_dir=tmp_path / "run", progress=False)
+    loaded = JEDI.from_pretrained(tmp_path / "run")
+    with pytest.raises(RunError, match="game="):
+        loaded.evaluate(episodes=1)
+    again = JEDI.from_pretrained(tmp_path / "run", game=lambda: gymnasium.make("JEDI/Catch-v0"))
+    assert again.evaluate(episodes=2, progress=False).episodes == 2
+
+
+def test_evaluate_and_film(agent: JEDI, tmp_path: Path) -> None:
+    import av
+
+    result = agent.evaluate(episodes=20, seed=5, video=tmp_path / "play.mp4", progress=False)
+    assert result.lengths == [7] * 20
+    assert set(result.scores) <= {-1.0, 1.0}
+    assert result.mean == pytest.approx(np.mean(result.scores))
+    assert result.stderr == pytest.approx(np.std(result.scores, ddof=1) / 20**0.5)
+    assert result.checkpoint is not None
+    with av.open(str(tmp_path / "play.mp4")) as film:
+        pictures = [frame.to_ndarray(format="rgb24") for frame in film.decode(video=0)]
+    assert len(pictures) >= 300  # twenty seconds
+    assert pictures[0].std() > 0
+    assert any((pictures[0] != picture).any() for picture in pictures[:8])
+
+
+def test_wrong_input() -> None:
+    with pytest.raises(UnknownGameError, match="breakout"):
+        JEDI("breakot")
+    with pytest.raises(ConfigError, match="small"):
+        JEDI("catch", preset="smal")
+    with pytest.raises(ConfigError, match=r"denoiser\.channels"):
+        JEDI("catch", overrides=["denoiser.chanels=8"])
+    with pytest.raises(UnsupportedEnvError):
+        JEDI("CartPole-v1")
+    with pytest.raises(UnsupportedEnvError, match="not yet"):
+        JEDI(lambda: ContinuousPictures())
+    with pytest.raises(TypeError, match="encoder"):
+        JEDI("catch", encodr=Patches())
+
+
+class ContinuousPictures(gymnasium.Env):
+    observation_space = gymnasium.spaces.Box(0, 255, (64, 64, 3), np.uint8)
+    action_space = gymnasium.spaces.Box(-1, 1, (2,))
+
+
+def test_a_used_folder_is_not_touched(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("mine")
+    with pytest.raises(RunError, match="not empty"):
+        JEDI("catch", preset="tiny").learn(run_dir=tmp_path)
+    with pytest.raises(RunError, match="not a run folder"):
+        JEDI("catch", preset="tiny").learn(run_dir=tmp_path, overwrite=True)
+    assert (tmp_path / "notes.txt").read_text() == "mine"
+
+
+def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
+    """A file where the folder should be: refused before anything is trained, for root as for anybody."""
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OSError, match="file"):
+        JEDI("catch", preset="tiny").learn(run_dir=tmp_path / "file" / "run")

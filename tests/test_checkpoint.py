@@ -1,0 +1,149 @@
+"""Checkpoints: whole or not at all, damage is noticed, nothing is unpickled."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from jedi_sdk import checkpoint
+from jedi_sdk.checkpoint import Card, CheckpointError
+from jedi_sdk.presets import TINY
+
+
+@pytest.fixture
+def networks() -> nn.ModuleDict:
+    torch.manual_seed(0)
+    return nn.ModuleDict({"a": nn.Conv2d(3, 4, 3).to(memory_format=torch.channels_last), "b": nn.BatchNorm1d(3)})
+
+
+@pytest.fixture
+def card() -> Card:
+    return Card(TINY, num_actions=3, device="cpu", dtype="float32", custom={"encoder": "Mine"})
+
+
+def test_round_trip(tmp_path: Path, networks: nn.ModuleDict, card: Card) -> None:
+    folder = tmp_path / "agent"
+    checkpoint.save(folder, card, networks, {"trainer": {"x": torch.arange(3), "n": 2**70}, "progress": {"y": 1}})
+    other = nn.ModuleDict({"a": nn.Conv2d(3, 4, 3), "b": nn.BatchNorm1d(3)})
+    checkpoint.load_networks(folder, other)
+    for name, tensor in networks.state_dict().items():
+        assert torch.equal(tensor, other.state_dict()[name]), name
+    assert checkpoint.read_card(folder) == card
+    trainer, progress = checkpoint.read_training(folder)
+    assert trainer["x"].tolist() == [0, 1, 2]
+    assert trainer["n"] == 2**70
+    assert progress == {"y": 1}
+    assert [path.name for path in tmp_path.iterdir()] == ["agent"]  # nothing left aside
+
+
+def test_an_agent_alone_cannot_be_resumed(tmp_path: Path, networks: nn.ModuleDict, card: Card) -> None:
+    checkpoint.save(tmp_path / "agent", card, networks)
+    with pytest.raises(CheckpointError, match="no training state"):
+        checkpoint.read_training(tmp_path / "agent")
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "config.json"])
+def test_a_flipped_byte_is_noticed(tmp_path: Path, networks: nn.ModuleDict, card: Card, name: str) -> None:
+    folder = tmp_path / "agent"
+    checkpoint.save(folder, card, networks)
+    data = bytearray((folder / name).read_bytes())
+    data[-3] ^= 1
+    (folder / name).write_bytes(data)
+    with pytest.raises(CheckpointError, match=rf"{name} is damaged"):
+        checkpoint.read_card(folder)
+
+
+def test_a_missing_file_is_named(tmp_path: Path, networks: nn.ModuleDict, card: Card) -> None:
+    folder = tmp_path / "agent"
+    checkpoint.save(folder, card, networks)
+    (folder / "model.safetensors").unlink()
+    with pytest.raises(CheckpointError, match=r"model\.safetensors is missing"):
+        checkpoint.read_card(folder)
+
+
+def test_an_earlier_checkpoint_is_offered(tmp_path: Path, networks: nn.ModuleDict, card: Card) -> None:
+    for step in ("step-000000001", "step-000000002"):
+        checkpoint.save(tmp_path / "checkpoints" / step, card, networks)
+    newest = checkpoint.find(tmp_path)
+    (newest / "model.safetensors").write_bytes(b"")
+    with pytest.raises(CheckpointError, match="step-000000001"):
+        checkpoint.read_card(newest)
+
+
+def test_other_shapes_do_not_load(tmp_path: Path, networks: nn.ModuleDict, card: Card) -> None:
+    checkpoint.save(tmp_path / "agent", card, networks)
+    other = nn.ModuleDict({"a": nn.Conv2d(3, 5, 3), "b": nn.BatchNorm1d(3)})
+    with pytest.raises(CheckpointError, match="does not fit"):
+        checkpoint.load_networks(tmp_path / "agent", other)
+
+
+def test_strangers_are_not_overwritten(tmp_path: Path, networks: nn.ModuleDict, card: Card) -> None:
+    (tmp_path / "thesis.tex").write_text("years of work")
+    with pytest.raises(CheckpointError, match=r"thesis\.tex"):
+        checkpoint.save(tmp_path, card, networks)
+    assert (tmp_path / "thesis.tex").read_text() == "years of work"
+
+
+def test_nothing_there(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match="neither a checkpoint nor a run folder"):
+        checkpoint.find(tmp_path / "nowhere")
+
+
+def test_a_newer_format_says_so(tmp_path: Path, networks: nn.ModuleDict, card: Card) -> None:
+    folder = tmp_path / "agent"
+    newer = {**card.to_json(), "format": checkpoint.FORMAT + 1}
+    checkpoint.write_folder(folder, {"config.json": lambda path: path.write_text(json.dumps(newer))})
+    with pytest.raises(CheckpointError, match="newer jedi-sdk"):
+        checkpoint.read_card(folder)
+
+
+def test_a_pickle_is_refused(tmp_path: Path) -> None:
+    """Code in a trainer.pt is not run: it is read with ``weights_only``."""
+
+    class Evil:
+        def __reduce__(self) -> tuple[object, tuple[str]]:
+            return print, ("unpickled!",)
+
+    torch.save({"x": Evil()}, tmp_path / "trainer.pt")
+    (tmp_path / "progress.json").write_text("{}")
+    with pytest.raises(Exception, match="[Ww]eights"):
+        checkpoint.read_training(tmp_path)
+
+
+FULL_DISK = """
+import resource, signal, sys
+from pathlib import Path
+import torch
+from torch import nn
+from jedi_sdk import checkpoint
+from jedi_sdk.checkpoint import Card, CheckpointError
+from jedi_sdk.presets import TINY
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # then a write beyond the limit fails like one on a full disk
+folder, card = Path(sys.argv[1]), Card(TINY, 3, "cpu", "float32")
+networks = nn.ModuleDict({"a": nn.Linear(300, 300)})
+nn.init.ones_(networks["a"].weight)
+checkpoint.save(folder, card, networks)
+resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+nn.init.zeros_(networks["a"].weight)
+try:
+    checkpoint.save(folder, card, networks, {"trainer": {}, "progress": {}})
+except CheckpointError as error:
+    print("refused:", error)
+checkpoint.read_card(folder)
+checkpoint.load_networks(folder, networks)
+print("kept:", float(networks["a"].weight.mean()), sorted(path.name for path in folder.parent.iterdir()))
+"""
+
+
+def test_a_full_disk_leaves_the_old_checkpoint(tmp_path: Path) -> None:
+    """A real write that fails half-way: the limit on file sizes stands in for the disk's end."""
+    command = [sys.executable, "-c", FULL_DISK, str(tmp_path / "agent")]
+    out = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert "refused: could not write the checkpoint" in out
+    assert "kept: 1.0 ['agent']" in out

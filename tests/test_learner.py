@@ -1,0 +1,227 @@
+"""The three updates: whom each trains, how fast, in what precision; and a learner put away and taken out again."""
+
+import io
+from dataclasses import replace
+
+import pytest
+import torch
+
+from jedi_sdk.actor_critic import Actor, ActorCritic
+from jedi_sdk.collect import Collector
+from jedi_sdk.config import Config
+from jedi_sdk.envs import make_envs
+from jedi_sdk.learner import PARTS, Learner
+from jedi_sdk.precision import Precision
+from jedi_sdk.replay import Replay
+from jedi_sdk.rng import Rng
+from jedi_sdk.world_model import WorldModel
+
+TRAINED = {"denoiser": {"denoiser", "encoder"}, "heads": {"heads", "encoder"}, "actor_critic": {"actor_critic"}}
+
+
+@pytest.fixture(scope="module")
+def replay() -> Replay:
+    """Random play of Catch."""
+    replay = Replay(None, 2, 512, recency=(0.25,) * 4)
+
+    def policy(x, state, first):
+        return torch.randint(3, (len(x),), generator=generator), None
+
+    generator = torch.Generator().manual_seed(0)
+    Collector(make_envs("catch", 2), replay, seed=0, device="cpu").collect(policy, 200)
+    return replay
+
+
+def build(config: Config, dtype: torch.dtype = torch.float32, wake=None) -> Learner:
+    torch.manual_seed(config.seed)
+    world_model = WorldModel(config, 3)
+    actor_critic = ActorCritic(world_model.latent_shape, 3, config.actor_critic)
+    for module in (world_model.denoiser, world_model.heads, actor_critic) if wake else ():
+        wake(module)
+    return Learner(config, world_model, actor_critic, Precision(torch.device("cpu"), dtype))
+
+
+def with_optim(config: Config, **values) -> Config:
+    return replace(config, optim=replace(config.optim, **values))
+
+
+def with_objective(config: Config, **values) -> Config:
+    return replace(config, objective=replace(config.objective, **values))
+
+
+def weights(learner: Learner) -> dict[str, list[torch.Tensor]]:
+    return {name: [p.detach().clone() for p in module.parameters()] for name, module in learner.modules.items()}
+
+
+def changed(learner: Learner, before: dict[str, list[torch.Tensor]]) -> dict[str, list[bool]]:
+    """For each network, which of its parameters are no longer bit for bit what they were."""
+    after = weights(learner)
+    return {name: [not torch.equal(a, b) for a, b in zip(after[name], before[name], strict=True)] for name in after}
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("part", PARTS)
+def test_each_update_changes_its_networks_whole_and_no_other(tiny, wake, replay, part, dtype) -> None:
+    """Every single parameter, also under bfloat16: a dream's weights, cast without gradient, must not be reused."""
+    learner = build(tiny, dtype, wake)
+    before = weights(learner)
+    terms = learner.update(part, 0, replay)
+    for name, which in changed(learner, before).items():
+        assert all(which) if name in TRAINED[part] else not any(which)
+    assert all(term.isfinite() and not term.requires_grad for term in terms.values())
+    for name in TRAINED[part]:
+        assert all(p.grad is not None and p.grad.any() for p in learner.modules[name].parameters())
+
+
+def test_without_encoder_grad_the_denoisers_update_leaves_the_encoder(tiny, wake, replay) -> None:
+    learner = build(with_optim(with_objective(tiny, encoder_grad=False), weight_decay=0.0), wake=wake)
+    before = weights(learner)
+    learner.update("denoiser", 0, replay)
+    assert not any(changed(learner, before)["encoder"])
+    learner.update("heads", 0, replay)
+    assert all(changed(learner, before)["encoder"])
+
+
+def test_only_learning_moves_the_running_scales(tiny, wake, replay) -> None:
+    learner = build(tiny, wake=wake)
+    learner.update("denoiser", 0, replay)
+    scales = (learner.world_model.latent_scale, learner.world_model.change_scale)
+    assert [float(scale.batches) for scale in scales] == [1, 1]
+    learner.update("actor_critic", 0, replay)
+    assert [float(scale.batches) for scale in scales] == [1, 1]
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_learning_rates_warm_up_and_the_encoders_is_lower(tiny, wake, replay, part) -> None:
+    config = with_optim(tiny, lr=1e-3, actor_critic_lr=2e-3, warmup=4)
+    learner = build(config, wake=wake)
+    full = {"denoiser": 1e-3, "heads": 1e-3, "encoder": 0.3e-3, "actor_critic": 2e-3}
+    for so_far, warmth in ((0, 0.25), (1, 0.5), (3, 1.0), (1_000, 1.0)):
+        learner.update(part, so_far, replay)
+        for name in TRAINED[part]:
+            for group in learner.optimizers[name].param_groups:
+                assert group["lr"] == pytest.approx(full[name] * warmth)
+
+
+def test_a_first_step_of_adam_is_as_long_as_the_learning_rate(tiny, wake, replay) -> None:
+    """The rate set is the rate used: Adam's first step is lr·sign(gradient)."""
+    config = with_optim(tiny, lr=1e-3, weight_decay=0.0, warmup=2)
+    learner = build(config, wake=wake)
+    before = weights(learner)
+    learner.update("denoiser", 0, replay)
+    for name, rate in (("denoiser", 0.5e-3), ("encoder", 0.15e-3)):
+        steps = [(p - q).abs().max() for p, q in zip(weights(learner)[name], before[name], strict=True)]
+        assert float(max(steps)) == pytest.approx(rate, rel=0.01)
+
+
+def test_weights_decay_but_no_bias_norm_embedding_and_nothing_of_the_actor_critic(tiny) -> None:
+    learner = build(with_optim(tiny, weight_decay=0.01))
+    for name, optimizer in learner.optimizers.items():
+        decay = {id(p): group["weight_decay"] for group in optimizer.param_groups for p in group["params"]}
+        module = learner.modules[name]
+        assert decay.keys() == {id(p) for p in module.parameters()}
+        for owner in module.modules():
+            kernels = isinstance(owner, torch.nn.Linear | torch.nn.Conv2d) and name != "actor_critic"
+            for kind, parameter in owner.named_parameters(recurse=False):
+                assert decay[id(parameter)] == (0.01 if kernels and kind == "weight" else 0.0)
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_gradients_are_clipped_together_and_the_norm_told_is_that_before(tiny, wake, replay, part) -> None:
+    free, clipped = (build(with_optim(tiny, **{f"clip_{part}": clip}), wake=wake) for clip in (1e9, 1e-3))
+    told = [float(learner.update(part, 0, replay)[f"grad_norm/{part}"]) for learner in (free, clipped)]
+    assert told[0] == told[1]
+
+    def norm(learner: Learner) -> float:
+        gradients = [p.grad.flatten() for name in TRAINED[part] for p in learner.modules[name].parameters()]
+        return float(torch.cat(gradients).norm())
+
+    assert norm(free) == pytest.approx(told[0], rel=1e-4)
+    assert norm(clipped) == pytest.approx(1e-3, rel=1e-2)
+
+
+def test_the_ema_target_follows_the_encoder_whoever_moved_it(tiny, wake, replay) -> None:
+    learner = build(with_objective(tiny, target_net="ema", ema_decay=0.5), wake=wake)
+    target, encoder = learner.world_model.target_encoder, learner.world_model.encoder
+    for part in ("denoiser", "heads"):
+        old = [p.clone() for p in target.parameters()]
+        learner.update(part, 0, replay)
+        for slow, was, fast in zip(target.parameters(), old, encoder.parameters(), strict=True):
+            torch.testing.assert_close(slow, (was + fast) / 2)
+            assert slow.grad is None
+
+
+def test_a_dream_remembers_its_context_and_is_the_current_policys(tiny, wake, replay) -> None:
+    learner = build(tiny, wake=wake)
+    segment = replay.sample(4, 4, learner.sampling)
+    rollout = learner.dream(segment)
+    z = learner.world_model.encode(segment.obs)
+    assert rollout.act.shape == (4, tiny.actor_critic.horizon)
+    torch.testing.assert_close(rollout.z[:, 0], z[:, -1])
+    for one, other in zip(rollout.lstm, learner.actor_critic.burn_in(z, segment.mask), strict=True):
+        torch.testing.assert_close(one, other)
+    torch.nn.init.constant_(learner.actor_critic.actor.bias, 0.0)
+    learner.actor_critic.actor.bias.data[1] = 1e4
+    assert (learner.dream(segment).act == 1).all()
+
+
+def run(learner: Learner, replay: Replay, rounds: range) -> list[float]:
+    """Some rounds of all updates; everything they said."""
+    told = [learner.update(part, k, replay) for k in rounds for part in PARTS]
+    return [float(term) for terms in told for term in terms.values()]
+
+
+def networks(learner: Learner) -> dict[str, torch.Tensor]:
+    modules = {"world_model": learner.world_model, "actor_critic": learner.actor_critic}
+    return {f"{k}.{name}": value for k, module in modules.items() for name, value in module.state_dict().items()}
+
+
+def assert_same_bits(one: Learner, other: Learner) -> None:
+    a, b = networks(one), networks(other)
+    assert a.keys() == b.keys()
+    assert all(torch.equal(a[name], b[name]) for name in a)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_equal_seeds_learn_the_same_bit_for_bit_and_others_do_not(tiny, replay, dtype) -> None:
+    one, again, other = (build(replace(tiny, seed=seed), dtype) for seed in (0, 0, 1))
+    assert run(one, replay, range(2)) == run(again, replay, range(2))
+    assert_same_bits(one, again)
+    assert run(one, replay, range(2, 3)) != run(other, replay, range(2, 3))
+
+
+@pytest.mark.parametrize("target_net", ["stop_grad", "ema"])
+def test_put_away_and_taken_out_it_goes_on_bit_for_bit(tiny, replay, target_net) -> None:
+    config = with_objective(tiny, target_net=target_net)
+    learner = build(config)
+    run(learner, replay, range(2))
+    file = io.BytesIO()
+    torch.save({"networks": networks(learner), "learner": learner.state_dict()}, file)
+    expected = run(learner, replay, range(2, 5))
+
+    file.seek(0)
+    loaded = torch.load(file, weights_only=True)
+    fresh = build(replace(config, seed=77))
+    for name, module in (("world_model", fresh.world_model), ("actor_critic", fresh.actor_critic)):
+        of_it = {key.removeprefix(f"{name}."): x for key, x in loaded["networks"].items() if key.startswith(name)}
+        module.load_state_dict(of_it)
+    fresh.load_state_dict(loaded["learner"])
+    assert run(fresh, replay, range(2, 5)) == expected
+    assert_same_bits(fresh, learner)
+
+
+def test_the_denoiser_learns_catch_a_little(tiny, replay) -> None:
+    """Where a ball falls a row a step is soon known better than nothing: a network of 0 loses about 1 a step."""
+    config = with_optim(with_objective(tiny, switch="never"), lr=1e-2, batch_size=16, warmup=10)
+    learner = build(config)
+    losses = [float(learner.update("denoiser", k, replay)["denoise/step1"]) for k in range(100)]
+    assert sum(losses[-20:]) / 20 < 0.8 * sum(losses[:5]) / 5
+
+
+def test_actors_of_a_learner_draw_from_its_generator(tiny, replay) -> None:
+    learner = build(tiny)
+    assert isinstance(learner.actor, Actor)
+    assert isinstance(learner.rng, Rng)
+    state = learner.rng.generator.get_state()
+    learner.update("actor_critic", 0, replay)
+    assert not torch.equal(learner.rng.generator.get_state(), state)

@@ -1,0 +1,91 @@
+"""The loop on the real Catch: what it logs, when it saves, and when it refuses to go on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from jedi_sdk import JEDI, RunError, checkpoint
+from jedi_sdk.curves import plot_learning_curve
+from jedi_sdk.runlog import RunLog, read_log
+from jedi_sdk.schedule import Counters
+
+LOGGED = {
+    "updates": ["denoise/step1", "denoise/sigma<0.25", "denoise/sigma>1.0", "heads/reward", "heads/termination"]
+    + ["grad_norm/denoiser", "grad_norm/heads", "grad_norm/actor_critic", "policy/entropy", "imagined/return"]
+    + ["latent/std", "latent/repeat_last"],
+    "epoch": ["latent/std_data", "latent/effective_rank", "real/return", "real/reward"],
+    "fidelity": ["fidelity/ratio_step1", "fidelity/ratio_step3"],
+}
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> JEDI:
+    agent = JEDI("catch", preset="tiny", overrides=["schedule.env_steps=80"])
+    return agent.learn(run_dir=tmp_path_factory.mktemp("runs") / "run", progress=False)
+
+
+def test_a_run_folder(run: JEDI) -> None:
+    assert run.run_dir is not None
+    names = {path.name for path in run.run_dir.iterdir()}
+    assert {"config.yaml", "log.jsonl", "tensorboard", "checkpoints", "replay", "learning_curve.png"} <= names
+    assert len(checkpoint.list_checkpoints(run.run_dir)) == run.config.run.keep_checkpoints
+
+
+@pytest.mark.parametrize("kind", LOGGED)
+def test_what_is_logged_from_the_first_run_on(run: JEDI, kind: str) -> None:
+    assert run.run_dir is not None
+    records = [record for record in read_log(run.run_dir) if record["kind"] == kind]
+    assert records, kind
+    seen = {name for record in records for name in record}
+    assert set(LOGGED[kind]) <= seen
+
+
+def test_the_schedule_was_kept(run: JEDI) -> None:
+    """32 steps, then 16 an epoch up to 80, one epoch without: five epochs of two updates each."""
+    assert run._trainer is not None
+    counters = run._trainer.counters
+    assert (counters.denoiser, counters.heads, counters.actor_critic) == (10, 10, 10)
+    assert 80 <= counters.env_steps < 80 + 2 * run.config.env.num_envs
+    assert counters.epoch == 5
+
+
+def test_its_config_makes_the_same_agent(run: JEDI) -> None:
+    assert run.run_dir is not None
+    assert JEDI("catch", config=run.run_dir / "config.yaml").config == run.config
+
+
+def test_a_collapse_stops_the_run_and_says_what_to_change(tmp_path: Path) -> None:
+    agent = JEDI("catch", preset="tiny", overrides=["run.min_effective_rank=1000"])
+    with pytest.raises(RunError, match=r"collapsed: latent/effective_rank .* floor of 1000.*objective\.predict=change"):
+        agent.learn(run_dir=tmp_path / "run", progress=False)
+
+
+def test_a_nan_stops_the_run_and_the_last_good_checkpoint_stays(tmp_path: Path) -> None:
+    agent = JEDI("catch", preset="tiny").learn(run_dir=tmp_path / "run", progress=False)
+    good = checkpoint.find(tmp_path / "run")
+    with torch.no_grad():
+        agent.world_model.denoiser.unet.conv_in.weight[0, 0, 0, 0] = float("nan")
+    with pytest.raises(RunError, match=rf"no longer finite.*run\.dtype=float32.*{good.name}"):
+        agent.learn(env_steps=200, progress=False)
+    JEDI.from_pretrained(good)
+    assert checkpoint.find(tmp_path / "run") == good
+
+
+def test_a_resumed_log_forgets_what_came_later(tmp_path: Path) -> None:
+    log = RunLog(tmp_path)
+    log.write("updates", Counters(denoiser=1), {"x": 1.0})
+    size = log.size
+    log.write("updates", Counters(denoiser=2), {"x": 2.0})
+    log.close()
+    log = RunLog(tmp_path, size, step=1)
+    log.write("updates", Counters(denoiser=2), {"x": 3.0})
+    log.close()
+    assert [record["x"] for record in read_log(tmp_path)] == [1.0, 3.0]
+
+
+def test_curves_of_an_empty_run(tmp_path: Path) -> None:
+    RunLog(tmp_path).close()
+    assert plot_learning_curve(tmp_path) is None
