@@ -49,6 +49,7 @@ class Learner:
         self.optimizers = {
             name: _adamw(module, 0.0 if name == "actor_critic" else o.weight_decay)
             for name, module in self.modules.items()
+            if any(True for _ in module.parameters())  # an identity encoder has none
         }
 
     def update(self, part: str, updates_so_far: int, replay: Replay) -> dict[str, Tensor]:
@@ -88,6 +89,7 @@ class Learner:
 
     def _descend(self, loss: Tensor, trained: list[str], max_norm: float, updates_so_far: int) -> Tensor:
         warmth = min(1.0, (updates_so_far + 1) / max(self.config.optim.warmup, 1))
+        trained = [name for name in trained if name in self.optimizers]
         for name in trained:
             self.optimizers[name].zero_grad(set_to_none=True)
         loss.backward()

@@ -108,17 +108,22 @@ class Monitor:
             self.news["error/repeat-last"] = values["fidelity/ratio_step1"]
 
     def close_epoch(self, counters: Counters) -> None:
-        """Logs the epoch; raises ``RunError`` where the latents have collapsed."""
-        if self.pending:
-            self._flush(counters)
-        values = {**self._latent_statistics(counters), **self._real_returns()}
+        """Logs the epoch; raises ``RunError`` where something is no longer finite or the latents have collapsed."""
+        values = {**self.check_health(counters), **self._real_returns()}
         self.log.write("epoch", counters, values)
         if not self.bar.console.is_terminal:
             self.bar.line(self._summary(values, counters))
-        self._refuse_collapse(values)
         if time.monotonic() - self.drawn_at > CURVES_EVERY:
             self.drawn_at = time.monotonic()
             plot_learning_curve(self.run_dir)
+
+    def check_health(self, counters: Counters) -> dict[str, float]:
+        """The latents' statistics, once they and what updates reported have been found in order."""
+        if self.pending:
+            self._flush(counters)
+        values = self._latent_statistics(counters)
+        self._refuse_collapse(values)
+        return values
 
     def _real_returns(self) -> dict[str, float]:
         if not self.episodes:

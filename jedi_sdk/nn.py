@@ -78,8 +78,15 @@ class SelfAttention(nn.Module):
     def forward(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"]:
         n, c, h, w = x.shape
         qkv = self.qkv(self.norm(x)).view(n, 3, self.heads, c // self.heads, h * w).transpose(-1, -2)
-        y = F.scaled_dot_product_attention(*qkv.unbind(1))
+        y = _attend(*qkv.unbind(1))
         return x + self.out(y.transpose(-1, -2).reshape(n, c, h, w))
+
+
+def _attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+    """softmax(QKᵀ/√d)V. On a CPU torch's fused kernel takes several times as long for heads this small."""
+    if q.device.type != "cpu":
+        return F.scaled_dot_product_attention(q, k, v)
+    return (q @ k.transpose(-1, -2) * q.shape[-1] ** -0.5).softmax(-1) @ v
 
 
 class ResBlock(nn.Module):

@@ -17,6 +17,7 @@ class Counters:
     heads: int = 0
     actor_critic: int = 0
     episodes: int = 0
+    idle_epochs: int = 0  # epochs without new data that lie before new data, in a run that was extended
     seconds: float = 0.0
 
     @property
@@ -27,26 +28,31 @@ class Counters:
         return asdict(self)
 
 
-def num_epochs(schedule: ScheduleConfig) -> int:
-    """One long first epoch, as many as the remaining real steps fill, and the final ones without new data."""
-    remaining = max(0, schedule.env_steps - schedule.first_epoch.env_steps)
-    return 1 + -(-remaining // schedule.epoch.env_steps) + schedule.final_epochs
+def collecting_epochs(schedule: ScheduleConfig, env_steps: int) -> int:
+    """Epochs in which ``env_steps`` real steps are collected: one long one, and as many as the rest fills."""
+    rest = max(0, env_steps - schedule.first_epoch.env_steps)
+    return 1 + -(-rest // schedule.epoch.env_steps)
 
 
-def target(schedule: ScheduleConfig, epoch: int) -> Work:
+def num_epochs(schedule: ScheduleConfig, idle: int = 0) -> int:
+    """The collecting epochs, and the final ones without new data."""
+    return collecting_epochs(schedule, schedule.env_steps) + schedule.final_epochs + idle
+
+
+def target(schedule: ScheduleConfig, epoch: int, idle: int = 0) -> Work:
     """What must have been done, in all, by the end of ``epoch`` (from 0)."""
     first, each = schedule.first_epoch, schedule.epoch
     return Work(
-        env_steps=min(schedule.env_steps, first.env_steps + epoch * each.env_steps),
+        env_steps=min(schedule.env_steps, first.env_steps + max(0, epoch - idle) * each.env_steps),
         denoiser=first.denoiser + epoch * each.denoiser,
         heads=first.heads + epoch * each.heads,
         actor_critic=first.actor_critic + epoch * each.actor_critic,
     )
 
 
-def total_work(schedule: ScheduleConfig) -> Work:
+def total_work(schedule: ScheduleConfig, idle: int = 0) -> Work:
     """Real steps and updates of each kind in a whole run."""
-    return target(schedule, num_epochs(schedule) - 1)
+    return target(schedule, num_epochs(schedule, idle) - 1, idle)
 
 
 def next_part(done: Counters, goal: Work) -> str | None:

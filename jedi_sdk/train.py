@@ -23,7 +23,7 @@ from jedi_sdk.monitor import Monitor, RunError
 from jedi_sdk.progress import RunProgress
 from jedi_sdk.replay import Replay
 from jedi_sdk.runlog import RunLog
-from jedi_sdk.schedule import Counters, next_part, num_epochs, target, total_work
+from jedi_sdk.schedule import Counters, collecting_epochs, next_part, num_epochs, target, total_work
 
 COLLECT_CHUNKS = 20  # parts in which a collection is done, so that the bar moves and Ctrl-C is heard
 
@@ -50,7 +50,9 @@ class Trainer:
         return self.card.config
 
     def extend(self, env_steps: int) -> None:
-        """Changes how many real steps the run takes in all."""
+        """Changes how many real steps the run takes in all; new ones come as fast as before, epoch by epoch."""
+        done = self.counters
+        done.idle_epochs = max(0, done.epoch - collecting_epochs(self.config.schedule, done.env_steps))
         config = replace(self.config, schedule=replace(self.config.schedule, env_steps=env_steps))
         self.card = replace(self.card, config=config)
 
@@ -60,7 +62,7 @@ class Trainer:
         """Runs to the end of the schedule. Ctrl-C and SIGTERM save a checkpoint first, then KeyboardInterrupt."""
         self.saved_at = self.clock = time.monotonic()
         (self.run_dir / "config.yaml").write_text(dump_yaml(self.config), encoding="utf-8")
-        work = total_work(self.config.schedule)
+        work = total_work(self.config.schedule, self.counters.idle_epochs)
         log = RunLog(self.run_dir, self.log_size, self.counters.updates)
         envs = make_envs(self.game, self.config.env.num_envs)
         bar = RunProgress(work.denoiser + work.heads + work.actor_critic, progress)
@@ -71,7 +73,7 @@ class Trainer:
                 self.monitor.episodes = self.episodes  # one list, so that a second run() goes on with it
                 device, life_loss_ends = self.learner.precision.device, self.config.env.life_loss_ends
                 self.collector = Collector(envs, self.replay, self._env_seed(), device, life_loss_ends)
-                for epoch in range(self.counters.epoch, num_epochs(self.config.schedule)):
+                for epoch in range(self.counters.epoch, self._num_epochs()):
                     self._epoch(epoch)
         except RunError as error:
             raise RunError(f"{error} The last good checkpoint: {self._last_checkpoint()}") from None
@@ -81,9 +83,12 @@ class Trainer:
             log.close()
             plot_learning_curve(self.run_dir)
 
+    def _num_epochs(self) -> int:
+        return num_epochs(self.config.schedule, self.counters.idle_epochs)
+
     def _epoch(self, epoch: int) -> None:
-        self.monitor.phase = f"epoch {epoch + 1}/{num_epochs(self.config.schedule)}"
-        goal = target(self.config.schedule, epoch)
+        self.monitor.phase = f"epoch {epoch + 1}/{self._num_epochs()}"
+        goal = target(self.config.schedule, epoch, self.counters.idle_epochs)
         first_new_row = self.replay.count
         self._collect(goal.env_steps)
         checked = epoch > 0 and epoch % self.config.run.fidelity_every == 0
@@ -113,12 +118,12 @@ class Trainer:
         setattr(self.counters, part, done + 1)
         self.monitor.updated(part, done + 1, terms, self._now())
         if time.monotonic() - self.saved_at > 60 * self.config.run.checkpoint_minutes:
-            self.save()
+            self._save_healthy()
         self._stop_if_asked()
 
     def _stop_if_asked(self) -> None:
         if self.interrupt.requested:
-            self.save()
+            self._save_healthy()
             raise KeyboardInterrupt
 
     def _now(self) -> Counters:
@@ -141,6 +146,11 @@ class Trainer:
         )
 
     # -- checkpoints --------------------------------------------------------------------------------------------
+
+    def _save_healthy(self) -> None:
+        """In the middle of an epoch; what has collapsed must not become the last good checkpoint."""
+        self.monitor.check_health(self._now())
+        self.save()
 
     def save(self) -> None:
         """Writes a checkpoint and removes the oldest. Raises ``CheckpointError``; earlier ones stay."""

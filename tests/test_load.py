@@ -63,9 +63,7 @@ def test_every_preset_goes_with_every_objective(preset: str, objective: str) -> 
 
 @settings(deadline=None, max_examples=60)
 @given(st.fixed_dictionaries({}, optional=VALUES))
-def test_settings_survive_yaml_and_dicts(
-    tmp_path_factory: pytest.TempPathFactory, values: dict[str, Any]
-) -> None:
+def test_settings_survive_yaml_and_dicts(tmp_path_factory: pytest.TempPathFactory, values: dict[str, Any]) -> None:
     config = config_from_dict(nest(values))
     assert flatten(config_to_dict(config)) == flatten(config_to_dict(Config())) | values
     assert config_from_dict(config_to_dict(config)) == config
@@ -112,9 +110,7 @@ def test_a_preset_is_chosen_by_game_and_machine(game: str, device: str, preset: 
 
 def test_later_sources_win(tmp_path: Path) -> None:
     file = tmp_path / "mine.yaml"
-    file.write_text(
-        "preset: tiny\nobjective_name: paper\nseed: 5\nobjective: {predict: change}\noptim: {lr: 3e-3}\n"
-    )
+    file.write_text("preset: tiny\nobjective_name: paper\nseed: 5\nobjective: {predict: change}\noptim: {lr: 3e-3}\n")
     config = build_config("pong", file=file)
     assert (config.preset, config.objective_name, config.game) == ("tiny", "paper", "pong")
     assert config.denoiser == PRESETS["tiny"].denoiser

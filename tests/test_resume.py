@@ -19,7 +19,7 @@ from jedi_sdk import JEDI, checkpoint
 from jedi_sdk.runlog import read_log
 
 SETTINGS = [
-    "schedule.env_steps=480",
+    "schedule.env_steps=256",
     "schedule.epoch.denoiser=6",
     "schedule.epoch.heads=6",
     "schedule.epoch.actor_critic=6",

@@ -27,7 +27,9 @@ Greedy = Annotated[
 ]
 Video = Annotated[
     Path | None,
-    typer.Option(metavar="FILE.mp4", help="Film the first game.", rich_help_panel="Play", show_default=False),
+    typer.Option(
+        metavar="FILE.mp4", help="Film whole games, 20 seconds at least.", rich_help_panel="Play", show_default=False
+    ),
 ]
 Json = Annotated[
     Path | None,
@@ -76,7 +78,7 @@ def evaluate(
 
     agent = JEDI.from_pretrained(path, device=device)
     if fidelity:
-        _measure_dream(agent, path, contexts, horizon)
+        _measure_dream(agent, path, contexts, horizon, seed)
     else:
         _play(agent, episodes, greedy, seed, video, json_file)
 
@@ -94,10 +96,10 @@ def _play(
         json_file.write_text(json.dumps(asdict(result), indent=2, default=str) + "\n", encoding="utf-8")
 
 
-def _measure_dream(agent: JEDI, path: Path, contexts: int, horizon: int) -> None:
+def _measure_dream(agent: JEDI, path: Path, contexts: int, horizon: int, seed: int | None) -> None:
     from rich.console import Console
 
-    report = agent.fidelity(contexts=contexts, horizon=horizon)
+    report = agent.fidelity(contexts=contexts, horizon=horizon, seed=seed)
     Console().print(report.table())
     folder = path if (path / "checkpoints").is_dir() else Path()
     report.plot(folder / "fidelity.png")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from importlib.metadata import version
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -49,3 +51,4 @@ def jedi(
     [cyan]jedi train breakout --run-dir runs/b0[/]
     [cyan]jedi eval runs/b0 --fidelity[/]
     """
+    sys.path.insert(0, str(Path.cwd()))  # so that module:Id finds a module that lies here, as `python -m` would

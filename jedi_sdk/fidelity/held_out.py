@@ -48,7 +48,7 @@ def play_held_out(subject: Subject, contexts: int, horizon: int, progress: Progr
     """Plays ``SPREAD`` steps for each context and draws ``contexts`` moments without replacement."""
     env = subject.config.env
     wanted = SPREAD * contexts + env.num_envs * horizon  # the last rows of each env have too little behind them
-    room = 2 * wanted + env.num_envs  # at worst every other frame is a last one
+    room = 2 * (wanted + 2 * env.num_envs)  # at worst every other frame is a last one
     replay = Replay(None, env.num_envs, room, context=subject.config.context)
     envs = make_envs(subject.game, env.num_envs)
     try:

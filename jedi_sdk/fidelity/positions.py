@@ -67,7 +67,7 @@ def play_located(subject: Subject, steps: int, progress: Progress) -> Located:
     """At least ``steps`` real steps, over all consoles; a lost life ends an episode as in training."""
     game, config, precision = subject.game, subject.config, subject.precision
     envs = SyncVectorEnv([partial(make_single, game)] * CONSOLES, autoreset_mode=AutoresetMode.NEXT_STEP)
-    replay = Replay(None, CONSOLES, 2 * steps + CONSOLES, context=config.context)
+    replay = Replay(None, CONSOLES, 2 * (steps + 2 * CONSOLES), context=config.context)
     noting = Noting(subject.awake, game, envs)
     try:
         collector = Collector(envs, replay, subject.seed, precision.device, config.env.life_loss_ends)

@@ -14,6 +14,10 @@ from jedi_sdk.fidelity.displacement import Displacement
 from jedi_sdk.fidelity.gap import ReturnGap
 from jedi_sdk.fidelity.open_loop import OpenLoop
 
+PLAIN = ("game", "policy", "seed", "contexts", "steps", "episodes", "score")
+REWARDS = ("-1", "0", "1")
+ENDS = ("goes on", "ends")
+
 
 @dataclass(frozen=True)
 class Fidelity:
@@ -67,11 +71,6 @@ class Fidelity:
             "displacement": [asdict(entry) for entry in self.displacement],
         }
         return _finite(plain)
-
-
-PLAIN = ("game", "policy", "seed", "contexts", "steps", "episodes", "score")
-REWARDS = ("-1", "0", "1")
-ENDS = ("goes on", "ends")
 
 
 def _confusion(confusion: Confusion, classes: tuple[str, ...]) -> dict[str, Any]:

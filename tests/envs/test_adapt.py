@@ -160,9 +160,7 @@ def test_the_remedy_that_the_message_names_works():
 
 @pytest.mark.parametrize("act", [Box(-1, 1, (2,)), MultiDiscrete([2, 3])])
 def test_actions_that_are_not_discrete_are_refused(act):
-    with pytest.raises(
-        UnsupportedEnvError, match=r"only Discrete actions can be used; continuous and.*not yet"
-    ):
+    with pytest.raises(UnsupportedEnvError, match=r"only Discrete actions can be used; continuous and.*not yet"):
         make_envs(lambda: Painting(COLOUR, act=act), 1)
 
 

@@ -20,9 +20,7 @@ def test_spaces_frames_and_rewards():
     envs = make_envs("breakout", 2)
     obs, info = envs.reset(seed=0)
     assert envs.metadata["autoreset_mode"] is gymnasium.vector.AutoresetMode.NEXT_STEP
-    assert envs.single_action_space == gymnasium.spaces.Discrete(
-        4
-    )  # the minimal set: noop, fire, right, left
+    assert envs.single_action_space == gymnasium.spaces.Discrete(4)  # the minimal set: noop, fire, right, left
     assert obs in envs.observation_space
     assert obs.shape == (2, 64, 64, 3)
     assert obs.dtype == np.uint8

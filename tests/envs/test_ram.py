@@ -14,11 +14,7 @@ def chase(found: dict[str, float], game: Game, t: int) -> int:
     """Follows the ball most of the time, so that there is much to compare; actions of the minimal sets."""
     if not found["in_play"]:
         return 1  # FIRE
-    gap = (
-        found["ball_x"] - found["paddle_x"] - 8
-        if game is BREAKOUT
-        else found["paddle_y"] + 8 - found["ball_y"]
-    )
+    gap = found["ball_x"] - found["paddle_x"] - 8 if game is BREAKOUT else found["paddle_y"] + 8 - found["ball_y"]
     direction = 2 if gap > 2 else 3 if gap < -2 else 0  # right or up; left or down
     return direction if (t // 150) % 3 < 2 else 0  # and sometimes lets it pass
 
@@ -58,9 +54,7 @@ def pong():
 
 def test_the_ball_of_breakout_is_where_the_ram_says(breakout):
     """Between the bricks and the paddle nothing but the ball is red."""
-    whole = [
-        (found, ball) for found, picture in breakout if (ball := field_ball(picture)) and ball[2:] == (2, 4)
-    ]
+    whole = [(found, ball) for found, picture in breakout if (ball := field_ball(picture)) and ball[2:] == (2, 4)]
     assert len(whole) > 500
     assert all((found["ball_x"], found["ball_y"]) == ball[:2] for found, ball in whole)
 
@@ -71,11 +65,7 @@ def field_ball(picture):
 
 def test_the_paddle_of_breakout_is_where_the_ram_says(breakout):
     paddles = [(found, sprite(picture, RED, slice(191, 193), slice(8, 152))) for found, picture in breakout]
-    whole = [
-        (found, paddle)
-        for found, paddle in paddles
-        if paddle and paddle[2] == 16 and not found["ball_y"] > 186
-    ]
+    whole = [(found, paddle) for found, paddle in paddles if paddle and paddle[2] == 16 and not found["ball_y"] > 186]
     assert len({paddle[0] for _, paddle in whole}) > 20
     assert all(found["paddle_x"] == paddle[0] for found, paddle in whole)
 
@@ -86,9 +76,7 @@ def test_without_a_ball_in_breakout_nothing_is_in_play(breakout):
     assert len(out) > 2  # before the first ball and after a lost one
     assert not any(field_ball(picture) for picture in out)
     assert all(np.isnan(found["ball_x"]) for found, _ in breakout if not found["in_play"])
-    in_field = [
-        picture for found, picture in breakout if 93 < found["ball_y"] < 184 and 8 <= found["ball_x"] <= 150
-    ]
+    in_field = [picture for found, picture in breakout if 93 < found["ball_y"] < 184 and 8 <= found["ball_x"] <= 150]
     assert len(in_field) > 500
     assert all(field_ball(picture) for picture in in_field)
 
@@ -120,9 +108,7 @@ def test_the_ball_of_pong_is_where_the_ram_says(pong):
 )
 def test_the_paddles_of_pong_are_where_the_ram_says(pong, name, colour, cols, slack):
     paddles = [(found, sprite(picture, colour, slice(34, 194), cols)) for found, picture in pong]
-    whole = [
-        (found, paddle) for found, paddle in paddles if paddle and paddle[3] == 16 and 34 < paddle[1] < 178
-    ]
+    whole = [(found, paddle) for found, paddle in paddles if paddle and paddle[3] == 16 and 34 < paddle[1] < 178]
     assert len({paddle[1] for _, paddle in whole}) > 20
     assert all(abs(found[name] - paddle[1]) <= slack for found, paddle in whole)
 

@@ -47,9 +47,7 @@ def check_install(wheel: Path, folder: Path) -> None:
 def run(*command: str | Path) -> str:
     """Runs outside the checkout, lest Python import from it; stops with the output if the command fails."""
     pinned = {**os.environ, "PIP_CONSTRAINT": str(ROOT / "constraints.txt")}  # the build's own tools too
-    done = subprocess.run(
-        [*map(str, command)], cwd=tempfile.gettempdir(), env=pinned, text=True, capture_output=True
-    )
+    done = subprocess.run([*map(str, command)], cwd=tempfile.gettempdir(), env=pinned, text=True, capture_output=True)
     if done.returncode:
         sys.exit(f"{' '.join(map(str, command))} failed:\n{done.stdout}{done.stderr}")
     return done.stdout

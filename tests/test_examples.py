@@ -1,0 +1,74 @@
+"""Every example is run as a reader would run it: a process of its own, the smallest preset, a real game."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+EXAMPLES = Path(__file__).parent.parent / "examples"
+MOST_LINES = 45
+
+
+def run(name: str, folder: Path, *arguments: str) -> str:
+    """What the example prints, run in ``folder`` with ``runs/it`` as its run folder."""
+    command = [sys.executable, str(EXAMPLES / name), "--run-dir", "runs/it", *arguments]
+    env = {**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
+    done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """Where the first example ran, and what it printed."""
+    folder = tmp_path_factory.mktemp("first")
+    return folder, run("01_train.py", folder, "--preset", "tiny")
+
+
+def test_the_first_trains_evaluates_and_films(trained: tuple[Path, str]) -> None:
+    folder, printed = trained
+    run_dir = folder / "runs" / "it"
+    score = re.search(r"mean return of 100 real games: (-?\d\.\d+) ± (\d\.\d+)", printed)
+    assert score
+    assert -1 <= float(score[1]) <= 1
+    for name in ("learning_curve.png", "agent.mp4"):
+        assert f"runs/it/{name}" in printed
+        assert (run_dir / name).stat().st_size > 1_000
+    log = [json.loads(line) for line in (run_dir / "log.jsonl").read_text().splitlines()]
+    assert log[-1]["env_steps"] == yaml.safe_load((run_dir / "config.yaml").read_text())["schedule"]["env_steps"]
+    assert (run_dir / "agent.mp4").read_bytes()[4:8] == b"ftyp"  # what an mp4 begins with
+
+
+def test_the_second_plays_whole_episodes(trained: tuple[Path, str]) -> None:
+    printed = run("02_load_and_act.py", trained[0], "--episodes", "3")
+    assert re.fullmatch(r"episode 0: -?1\nepisode 1: -?1\nepisode 2: -?1\n", printed)
+
+
+def test_the_third_trains_on_a_game_of_its_own(tmp_path: Path) -> None:
+    printed = run("03_own_env.py", tmp_path, "--preset", "tiny", "--env-steps", "80")
+    assert 0 <= float(printed.splitlines()[-1]) <= 1
+    config = yaml.safe_load((tmp_path / "runs/it/config.yaml").read_text())
+    assert config["game"].startswith("callable:")
+    assert config["schedule"]["env_steps"] == 80
+    assert list((tmp_path / "runs/it/checkpoints").glob("step-*/model.safetensors"))
+
+
+def test_the_fourth_saves_and_loads_an_encoder_of_its_own(tmp_path: Path) -> None:
+    printed = run("04_own_encoder.py", tmp_path, "--preset", "tiny")
+    assert "encoder=Patches(...)" in printed  # loading without it says what to pass
+    assert printed.endswith("loaded: (8, 4, 4)\n")
+    card = json.loads((tmp_path / "runs/it/agent/config.json").read_text())
+    assert card["custom"] == {"encoder": "Patches"}
+
+
+def test_examples_are_short_and_all_of_them_are_tested() -> None:
+    examples = sorted(EXAMPLES.glob("*.py"))
+    assert [example.name[:2] for example in examples] == ["01", "02", "03", "04"]
+    for example in examples:
+        assert len(example.read_text().splitlines()) <= MOST_LINES, example.name
+        assert example.name in Path(__file__).read_text()
