@@ -1,7 +1,8 @@
 """The one place that chooses dtype and memory format for a device, by measurement.
 
-Convolutions are always channels_last: frames arrive as H W C, and it won or tied in every case tried. bfloat16 against float32 is measured at the start of a run, since it wins by far on a CPU
-with AMX or AVX512-BF16 and loses on one without.
+Convolutions are always channels_last: frames arrive as H W C, and it won or tied in every case tried. bfloat16
+against float32 is measured at the start of a run: it wins by far on a CPU with AMX or AVX512-BF16 and loses on
+one without.
 """
 
 from __future__ import annotations

@@ -112,7 +112,7 @@ def test_a_pickle_is_refused(tmp_path: Path) -> None:
 
     torch.save({"x": Evil()}, tmp_path / "trainer.pt")
     (tmp_path / "progress.json").write_text("{}")
-    with pytest.raises(Exception, match="[Ww]eights"):
+    with pytest.raises(Exception, match=r"[Ww]eights"):
         checkpoint.read_training(tmp_path)
 
 
