@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -25,6 +23,7 @@ from jedi_sdk.load import build_config
 from jedi_sdk.monitor import RunError
 from jedi_sdk.precision import Precision, choose_device, choose_precision
 from jedi_sdk.rng import Rng
+from jedi_sdk.run_folder import claim, default_run_dir
 from jedi_sdk.train import Trainer
 from jedi_sdk.types import LSTMState
 from jedi_sdk.world_model import WorldModel
@@ -114,8 +113,8 @@ class JEDI:
         there. Raises ``RunError`` where the run cannot go on.
         """
         if self._trainer is None:
-            folder = Path(run_dir or Path("runs") / f"{_slug(self.game.name)}-{time.strftime('%Y%m%d-%H%M%S')}")
-            _claim(folder, overwrite)
+            folder = Path(run_dir) if run_dir is not None else default_run_dir(self.game.name)
+            claim(folder, overwrite)
             self._trainer = self._new_trainer(folder)
         elif run_dir is not None and Path(run_dir) != self._trainer.run_dir:
             raise RunError(f"this agent's run is in {self._trainer.run_dir}: call learn() without run_dir to go on")
@@ -307,20 +306,3 @@ def _not_given() -> Any:
         "this agent was trained on a Python function, which no checkpoint carries: pass it again as game=, as in "
         "JEDI.from_pretrained(path, game=make_env)"
     )
-
-
-def _claim(folder: Path, overwrite: bool) -> None:
-    """An empty folder for the run; an old one is removed only if asked to, and only if it is a run."""
-    if folder.exists() and any(folder.iterdir()):
-        if not overwrite:
-            raise RunError(
-                f"{folder} is not empty: go on with JEDI.resume({str(folder)!r}), or pass overwrite=True to replace it"
-            )
-        if not (folder / "config.yaml").exists():
-            raise RunError(f"{folder} is not empty and not a run folder: it will not be replaced. Name another one.")
-        shutil.rmtree(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-
-
-def _slug(name: str) -> str:
-    return "".join(letter if letter.isalnum() else "-" for letter in name.lower()).strip("-")

@@ -10,7 +10,19 @@ import pytest
 import torch
 from jaxtyping import install_import_hook
 
-WITH_SHAPES = ("types", "nn", "returns", "rng", "replay", "collect", "world_model", "dream", "actor_critic", "learner")
+WITH_SHAPES = (
+    "types",
+    "nn",
+    "returns",
+    "rng",
+    "replay",
+    "collect",
+    "world_model",
+    "dream",
+    "actor_critic",
+    "learner",
+    "fidelity",
+)
 
 if os.environ.get("JAXTYPING_DISABLE", "0").lower() not in ("1", "true"):
     install_import_hook([f"jedi_sdk.{name}" for name in WITH_SHAPES], "beartype.beartype")  # before their import

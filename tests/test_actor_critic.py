@@ -83,13 +83,13 @@ def test_nothing_behind_an_end_matters(awake) -> None:
 
 def test_the_gradient_is_reinforces(awake) -> None:
     """∇ of -mean(log π(a)·(R - V)) + mean((V - R)²) - η·entropy, with R and the advantage held fixed."""
-    dream = rollout([[1.0], [-1.0]], end=[[1], [1]], act=[[2], [0]])
+    dream = rollout([[1.0], [-1.0]], end=[[1], [0]], act=[[2], [0]])
     measured = torch.autograd.grad(awake.loss(dream).total, list(awake.parameters()))
-    logits, val, _ = awake(dream.z[:, :1], dream.lstm)
+    logits, val, _ = awake(dream.z, dream.lstm)
     policy = torch.distributions.Categorical(logits=logits[:, 0])
-    advantage = torch.tensor([1.0, -1.0]) - val[:, 0].detach()
-    loss = -(policy.log_prob(dream.act[:, 0]) * advantage).mean()
-    loss = loss + (val[:, 0] - torch.tensor([1.0, -1.0])).square().mean()
+    returns = torch.tensor([1.0, -1.0 + awake.config.gamma * float(val[1, 1].detach())])
+    loss = -(policy.log_prob(dream.act[:, 0]) * (returns - val[:, 0].detach())).mean()
+    loss = loss + (val[:, 0] - returns).square().mean()
     loss = loss - awake.config.entropy * policy.entropy().mean()
     for one, another in zip(measured, torch.autograd.grad(loss, list(awake.parameters())), strict=True):
         torch.testing.assert_close(one, another, rtol=1e-4, atol=1e-6)

@@ -12,6 +12,7 @@ from torch import nn
 
 from jedi_sdk import JEDI, CheckpointError, ConfigError, RunError, UnknownGameError, UnsupportedEnvError
 from jedi_sdk.envs import make_envs
+from jedi_sdk.run_folder import RunFolderError
 
 
 class Patches(nn.Module):
@@ -163,9 +164,9 @@ class ContinuousPictures(gymnasium.Env):
 
 def test_a_used_folder_is_not_touched(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("mine")
-    with pytest.raises(RunError, match="not empty"):
+    with pytest.raises(RunFolderError, match="not empty"):
         JEDI("catch", preset="tiny").learn(run_dir=tmp_path)
-    with pytest.raises(RunError, match="not a run folder"):
+    with pytest.raises(RunFolderError, match="not a run folder"):
         JEDI("catch", preset="tiny").learn(run_dir=tmp_path, overwrite=True)
     assert (tmp_path / "notes.txt").read_text() == "mine"
 

@@ -150,6 +150,35 @@ def test_scores_are_raw_rewards_are_signs_and_a_truncation_is_no_end() -> None:
     assert steps == 6
 
 
+class Lives(gymnasium.Env):
+    """From 2 lives to 3, to 2, to 3, and at last to ``final``, where it is truncated."""
+
+    observation_space, action_space = Countdown.observation_space, Countdown.action_space
+
+    def __init__(self, final: int) -> None:
+        self.lives = (2, 3, 2, 3, final)
+
+    def reset(self, *, seed=None, options=None):
+        self.t = 0
+        return np.zeros((64, 64, 3), np.uint8), {"lives": 2}
+
+    def step(self, action):
+        self.t += 1
+        return np.zeros((64, 64, 3), np.uint8), 1.0, False, self.t == 4, {"lives": self.lives[self.t]}
+
+
+@pytest.mark.parametrize(("final", "end", "trunc"), [(2, True, False), (3, False, True)])
+def test_only_a_life_less_ends_an_episode_and_what_ends_is_not_truncated_too(final, end, trunc) -> None:
+    """Neither does one more, nor the reset that takes one back."""
+    rows, _, episodes, policy = collect(lambda: Lives(final), 1, 2, 6)
+    assert_policy_saw_the_rows(rows, policy)
+    assert rows["end"][:, 0].tolist() == [False, True, False, end, False, False, True]
+    assert rows["trunc"][:, 0].tolist() == [False, False, False, trunc, False, False, False]
+    assert rows["dead"][:, 0].tolist() == [False, False, False, False, True, False, False]
+    assert rows["step"][:, 0].tolist() == [0, 1, 0, 1, 2, 0, 1]
+    assert [(episode.score, episode.length) for episode in episodes] == [(4.0, 4)]
+
+
 def test_collecting_goes_on_where_it_stopped() -> None:
     envs, replay, policy = make_envs("catch", 2), Replay(None, 2, 512), Dice(3)
     collector = Collector(envs, replay, seed=5, device="cpu")

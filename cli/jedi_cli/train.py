@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
-from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from jedi_cli.errors import CommandError
+from jedi_sdk.run_folder import default_run_dir
 
 Game = Annotated[str | None, typer.Argument(metavar="GAME", help="The game to learn.", show_default=False)]
 Preset = Annotated[
@@ -111,7 +110,7 @@ def train(
         _refuse_beside_resume(fresh, resume)
         folder = resume
     else:
-        folder = run_dir or Path("runs") / f"{_slug(_required(game))}-{datetime.now():%Y%m%d-%H%M%S}"
+        folder = run_dir or default_run_dir(_required(game))
         _refuse_used(folder, overwrite)
 
     from jedi_sdk import JEDI
@@ -160,7 +159,3 @@ def _refuse_used(folder: Path, overwrite: bool) -> None:
             f"{folder} is not empty. To go on with that run: jedi train --resume {folder}. "
             "To replace it: add --overwrite."
         )
-
-
-def _slug(game: str) -> str:
-    return re.sub(r"[^a-z0-9]+", "-", game.lower()).strip("-")
