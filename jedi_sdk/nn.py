@@ -60,7 +60,7 @@ class AdaGroupNorm(nn.Module):
 
     def forward(self, x: Float[Tensor, "n c h w"], cond: Float[Tensor, "n d"]) -> Float[Tensor, "n c h w"]:
         scale, shift = self.scale_shift(cond)[:, :, None, None].chunk(2, dim=1)
-        return self.norm(x) * (1 + scale) + shift
+        return torch.addcmul(shift, self.norm(x), 1 + scale)
 
 
 class SelfAttention(nn.Module):

@@ -90,7 +90,8 @@ class Replay:
 
     def sample_since(self, first_row: int, batch_size: int, length: int, rng: np.random.Generator) -> Segment:
         """The same, from the rows written since ``first_row`` alone, all alike."""
-        rows, envs = self._anchors(batch_size, length > self.context, first_row, rng, np.ones(1))
+        oldest = max(first_row, self.count - len(self))
+        rows, envs = self._anchors(batch_size, length > self.context, oldest, rng, np.ones(1))
         return self.window(rows, envs, length)
 
     def _anchors(

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
@@ -115,7 +116,7 @@ def test_it_learns_which_arm_pays_and_what_that_is_worth(fresh) -> None:
 # -- memory ----------------------------------------------------------------------------------------------------
 
 
-def one_by_one(actor_critic: ActorCritic, z: torch.Tensor, start: torch.Tensor):
+def one_by_one(actor_critic: ActorCritic, z: torch.Tensor, start: torch.Tensor) -> Any:
     """The memory of an actor that saw all but the last frame; row ``i``'s episode began at frame ``start[i]``."""
     actor, memory = Actor(actor_critic, Rng(0)), None
     for t in range(z.shape[1] - 1):

@@ -36,8 +36,9 @@ def build(config: Config, dtype: torch.dtype = torch.float32, wake=None) -> Lear
     torch.manual_seed(config.seed)
     world_model = WorldModel(config, 3)
     actor_critic = ActorCritic(world_model.latent_shape, 3, config.actor_critic)
-    for module in (world_model.denoiser, world_model.heads, actor_critic) if wake else ():
-        wake(module)
+    if wake:
+        for module in (world_model.denoiser, world_model.heads, actor_critic):
+            wake(module)
     return Learner(config, world_model, actor_critic, Precision(torch.device("cpu"), dtype))
 
 
@@ -80,6 +81,26 @@ def test_without_encoder_grad_the_denoisers_update_leaves_the_encoder(tiny, wake
     assert not any(changed(learner, before)["encoder"])
     learner.update("heads", 0, replay)
     assert all(changed(learner, before)["encoder"])
+
+
+class Pixels(torch.nn.Module):
+    """An encoder with nothing to learn: every eighth pixel."""
+
+    latent_shape = (3, 8, 8)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x[:, :, ::8, ::8]
+
+
+def test_an_encoder_without_parameters_is_none_to_train(tiny, wake, replay) -> None:
+    world_model = wake(WorldModel(tiny, 3, encoder=Pixels()))
+    actor_critic = wake(ActorCritic(world_model.latent_shape, 3, tiny.actor_critic))
+    learner = Learner(tiny, world_model, actor_critic, Precision(torch.device("cpu"), torch.float32))
+    before = weights(learner)
+    for part in PARTS:
+        learner.update(part, 0, replay)
+    after = changed(learner, before)
+    assert all(all(after[part]) for part in PARTS)
 
 
 def test_only_learning_moves_the_running_scales(tiny, wake, replay) -> None:
@@ -133,8 +154,8 @@ def test_gradients_are_clipped_together_and_the_norm_told_is_that_before(tiny, w
     assert told[0] == told[1]
 
     def norm(learner: Learner) -> float:
-        gradients = [p.grad.flatten() for name in TRAINED[part] for p in learner.modules[name].parameters()]
-        return float(torch.cat(gradients).norm())
+        parameters = [p for name in TRAINED[part] for p in learner.modules[name].parameters()]
+        return float(torch.cat([p.grad.flatten() for p in parameters if p.grad is not None]).norm())
 
     assert norm(free) == pytest.approx(told[0], rel=1e-4)
     assert norm(clipped) == pytest.approx(1e-3, rel=1e-2)
@@ -143,6 +164,7 @@ def test_gradients_are_clipped_together_and_the_norm_told_is_that_before(tiny, w
 def test_the_ema_target_follows_the_encoder_whoever_moved_it(tiny, wake, replay) -> None:
     learner = build(with_objective(tiny, target_net="ema", ema_decay=0.5), wake=wake)
     target, encoder = learner.world_model.target_encoder, learner.world_model.encoder
+    assert target is not None
     for part in ("denoiser", "heads"):
         old = [p.clone() for p in target.parameters()]
         learner.update(part, 0, replay)

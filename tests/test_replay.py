@@ -199,6 +199,14 @@ def test_since_a_row_no_older_anchor_is_taken_but_its_past_is_shown() -> None:
     assert segment.mask.all()
 
 
+def test_since_a_row_long_overwritten_is_since_the_oldest_that_is_left() -> None:
+    stream = steady(30, build())
+    assert min(row for row, _ in anchors(stream.replay, 300, 4, first_row=0)) == 30 - 12
+    rng = np.random.default_rng(0)
+    for _ in range(300):
+        check(stream, stream.replay.sample_since(0, 1, 6, rng), 6)
+
+
 def test_recent_quarters_are_favoured_as_told() -> None:
     replay = build(1, 400, recency=(0.1, 0.1, 0.1, 0.7), context=1)
     stream = Stream(replay)

@@ -61,8 +61,8 @@ def rows(draw):
 def test_they_are_the_weighted_mean_of_n_step_returns(row, gamma: float, lambda_: float) -> None:
     rew, val, marks = row
     end, trunc = np.isin(marks, ["end", "both"]), np.isin(marks, ["trunc", "both"])
-    tensors = (torch.from_numpy(x)[None] for x in (rew, end, trunc, val))
-    measured = lambda_returns(*tensors, gamma, lambda_)[0].numpy()
+    rew_, end_, trunc_, val_ = (torch.from_numpy(x)[None] for x in (rew, end, trunc, val))
+    measured = lambda_returns(rew_, end_, trunc_, val_, gamma, lambda_)[0].numpy()
     expected = [forward_view(rew[t:], val[t:], end[t:], trunc[t:], gamma, lambda_) for t in range(len(rew))]
     assert measured == pytest.approx(np.array(expected), abs=1e-6)
 

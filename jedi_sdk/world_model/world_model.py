@@ -56,7 +56,8 @@ class WorldModel(nn.Module):
         return self._to_latent(self._features(self.encoder, obs))
 
     def _features(self, encoder: nn.Module, obs: Tensor) -> Tensor:
-        x = obs.flatten(0, -4).permute(0, 3, 1, 2).float() / 127.5 - 1  # H W C in memory: channels_last
+        x = obs.flatten(0, -4).permute(0, 3, 1, 2).float()  # H W C in memory: channels_last
+        x = x.mul_(1 / 127.5).sub_(1)
         return encoder(x).float().unflatten(0, obs.shape[:-3])
 
     def _to_latent(self, features: Tensor) -> Tensor:

@@ -85,6 +85,7 @@ def test_a_batch_of_dreams_is_the_same_dreams_one_by_one(tiny, wake, variant: st
 def counting(x: torch.Tensor, state, first: torch.Tensor):
     """A policy that acts by the number of its call, remembers what it saw, and must never be told to forget."""
     assert not first.any()
+    assert not torch.is_grad_enabled()
     seen = [*(state or []), x.clone()]
     return torch.full((len(x),), len(seen) % 3), seen
 
@@ -93,10 +94,9 @@ def test_what_a_rollout_holds(tiny, wake) -> None:
     world_model, _ = build(tiny, wake)
     state, seen = start(world_model, 8), []
 
-    def policy(x, memory, first):
-        act, memory = counting(x, memory, first)
-        seen[:] = memory
-        return act, memory
+    def policy(x, state, first):
+        act, seen[:] = counting(x, state, first)
+        return act, list(seen)
 
     rollout = imagine(world_model, policy, state, 5, Rng(0), None)
     assert rollout.z.shape == (8, 6, *SHAPE)

@@ -9,7 +9,7 @@ import math
 
 import pytest
 import torch
-from diffusers import EDMEulerScheduler
+from diffusers.schedulers.scheduling_edm_euler import EDMEulerScheduler
 
 from jedi_sdk.config import SamplerConfig
 from jedi_sdk.world_model import karras_sigmas, sample
@@ -40,7 +40,7 @@ def theirs(network, config: SamplerConfig, y: torch.Tensor, seed: int) -> torch.
     y = y * scheduler.sigmas[0]
     for t in scheduler.timesteps:
         f = network(scheduler.scale_model_input(y, t), t)
-        y = scheduler.step(f, t, y, **churn, generator=generator).prev_sample
+        y = scheduler.step(f, t, y, **churn, generator=generator, return_dict=False)[0]
     return y
 
 

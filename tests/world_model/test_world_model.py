@@ -7,6 +7,7 @@ table of parameters. So latents are whatever a test wants, and the table's gradi
 import itertools
 import math
 from dataclasses import fields, replace
+from typing import Any
 
 import pytest
 import torch
@@ -39,6 +40,7 @@ class Table(nn.Module):
 
     def learned(self) -> torch.Tensor:
         """Which frames got a gradient (b t)."""
+        assert self.latents.grad is not None
         return self.latents.grad.flatten(1).any(1).view(-1, T)
 
 
@@ -46,6 +48,7 @@ class Recorder(Denoiser):
     """A denoiser that keeps the contexts and actions it saw; ``constant`` replaces what the network says."""
 
     constant: float | None = None
+    seen: Any
 
     def network(self, y_scaled, c_noise, z, act):
         self.seen.append((z, act))
@@ -72,10 +75,10 @@ def plain(config: Config, **values) -> Config:
     return with_objective(config, **{"predict": "latent", "latent_scale": "none", "clamp": False, **values})
 
 
-def build(config: Config, encoder: nn.Module | None = None, constant: float | None = None, wake=None) -> WorldModel:
+def build(config: Config, encoder: Table | None = None, constant: float | None = None, wake=None) -> Any:
     """A world model with a table and a recorder, awake if asked for."""
     encoder = encoder or Table()
-    denoiser = Recorder(encoder.latent_shape, 3, config.context, config.denoiser, config.objective)
+    denoiser: Any = Recorder(SHAPE, 3, config.context, config.denoiser, config.objective)
     denoiser.seen, denoiser.constant = [], constant
     world_model = WorldModel(config, 3, encoder=encoder, denoiser=denoiser)
     if wake is not None:
@@ -90,6 +93,12 @@ def learned(world_model: WorldModel, seg: Segment) -> list[bool]:
     frames = world_model.encoder.learned()
     assert torch.equal(frames, frames[:1].expand_as(frames))
     return frames[0].tolist()
+
+
+def moves(parameter: nn.Parameter) -> bool:
+    """Whether it has a gradient, and a finite one."""
+    gradient = parameter.grad
+    return gradient is not None and bool(gradient.isfinite().all()) and bool(gradient.any())
 
 
 # -- gradients ------------------------------------------------------------------------------------------------
@@ -155,13 +164,13 @@ def test_every_variant_trains_its_real_networks(tiny, wake, objective, name, val
     losses = world_model.denoise_loss(segment(b, t, obs=frames), Rng(0))
     losses.total.backward()
     assert all(term.isfinite() and not term.requires_grad for term in losses.terms.values())
-    assert all(p.grad.isfinite().all() and p.grad.any() for p in world_model.denoiser.parameters())
-    trains_encoder = [p.grad is not None and bool(p.grad.any()) for p in world_model.encoder.parameters()]
+    assert all(moves(p) for p in world_model.denoiser.parameters())
+    trains_encoder = [moves(p) for p in world_model.encoder.parameters()]
     assert trains_encoder == [config.objective.encoder_grad] * len(trains_encoder)
     world_model.zero_grad()
     world_model.heads_loss(segment(b, t, obs=frames)).total.backward()
     for module in (world_model.heads, world_model.encoder):
-        assert all(p.grad.isfinite().all() and p.grad.any() for p in module.parameters())
+        assert all(moves(p) for p in module.parameters())
     z = world_model.imagine_next(torch.randn(2, 4, *SHAPE), torch.zeros(2, 4, dtype=torch.int64), Rng(0))
     assert z.isfinite().all()
 
@@ -254,7 +263,7 @@ def test_steps_behind_the_end_of_an_episode_count_neither_in_the_loss_nor_in_its
 # -- the switch ------------------------------------------------------------------------------------------------
 
 
-def fed_back(world_model: WorldModel, rng: Rng) -> bool:
+def fed_back(world_model: Any, rng: Rng) -> bool:
     """Whether the second step's context ends with the denoiser's prediction (else it is z[4])."""
     world_model.denoiser.seen.clear()
     world_model.denoise_loss(segment(), rng)
@@ -393,7 +402,7 @@ def test_only_transitions_between_two_real_frames_teach_the_heads(tiny, wake) ->
     assert torch.equal(world_model.heads_loss(replace(other, rew=rew, end=end)).total, losses.total)
 
 
-def unroll(heads: Heads, z: torch.Tensor, act: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+def unroll(heads: Heads, z: torch.Tensor, act: torch.Tensor) -> Any:
     """The heads' memory after one transition at a time, from nothing."""
     state = None
     for t in range(act.shape[1]):
