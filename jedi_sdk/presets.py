@@ -31,7 +31,7 @@ SMALL = replace(
     env=EnvConfig(num_envs=2),
     encoder=EncoderConfig(patch=4),
     denoiser=DenoiserConfig(channels=64, cond_channels=128, attention=False),
-    heads=HeadsConfig(channels=32, depths=(), cond_channels=64, pool=True, lstm=256, attention=False),
+    heads=HeadsConfig(channels=32, depths=(1,), cond_channels=64, pool=True, lstm=256, attention=False),
     actor_critic=ActorCriticConfig(channels=32, lstm=256),
     schedule=ScheduleConfig(
         env_steps=20_000,

@@ -8,7 +8,6 @@ from typing import Annotated
 import typer
 
 from jedi_cli.errors import CommandError
-from jedi_sdk.run_folder import default_run_dir
 
 Game = Annotated[str | None, typer.Argument(metavar="GAME", help="The game to learn.", show_default=False)]
 Preset = Annotated[
@@ -110,7 +109,7 @@ def train(
         _refuse_beside_resume(fresh, resume)
         folder = resume
     else:
-        folder = run_dir or default_run_dir(_required(game))
+        folder = run_dir or _default_run_dir(_required(game))
         _refuse_used(folder, overwrite)
 
     from jedi_sdk import JEDI
@@ -133,6 +132,12 @@ def train(
         typer.secho(f"Stopped. To go on from the latest checkpoint: jedi train --resume {folder}", err=True)
         raise typer.Exit(130) from None
     typer.echo(f"The run is in {folder}. Next: jedi eval {folder}")
+
+
+def _default_run_dir(game: str) -> Path:
+    from jedi_sdk.run_folder import default_run_dir
+
+    return default_run_dir(game)
 
 
 def _required(game: str | None) -> str:
