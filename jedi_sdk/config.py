@@ -71,7 +71,7 @@ class ObjectiveConfig:
     clamp_scale: float = 3.0  # 3
     predictor: Literal["diffusion", "mse"] = "diffusion"  # diffusion; mse: one regression step
     encoder_grad: bool = True  # True; the denoising loss trains the encoder (through the context)
-    encoder_lr_scale: float = 0.3  # 0.3; the encoder's learning rate over the others'
+    encoder_lr_scale: float = 0.1  # 0.3; the encoder's learning rate over the denoiser's
     ema_decay: float = 0.995  # open; only for target_net=ema
     predicted_steps: int = 2  # 2; predicted latents a segment
     scale_momentum: float = 0.99  # open; of the running statistics
