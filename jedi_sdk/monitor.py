@@ -161,6 +161,6 @@ class Monitor:
                 raise RunError(
                     f"the latents have collapsed: {name} is {values[name]:.3g}, under the floor of {floor:g}. Try "
                     "--set objective.latent_scale=standard, --set objective.predict=change or a slower encoder "
-                    "(--set objective.encoder_lr_scale=0.1); to go on all the same, lower run.min_latent_std and "
+                    "(--set objective.encoder_lr_scale=0.03); to go on all the same, lower run.min_latent_std and "
                     "run.min_effective_rank."
                 )

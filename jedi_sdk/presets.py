@@ -33,6 +33,7 @@ SMALL = replace(
     denoiser=DenoiserConfig(channels=64, cond_channels=128, attention=False),
     heads=HeadsConfig(channels=32, depths=(1,), cond_channels=64, pool=True, lstm=256, attention=False),
     actor_critic=ActorCriticConfig(channels=32, lstm=256),
+    optim=OptimConfig(lr=3e-4),  # a small budget: see docs/results.md
     schedule=ScheduleConfig(
         env_steps=20_000,
         first_epoch=Work(2_000, 200, 200, 100),
@@ -78,7 +79,7 @@ PRESETS: dict[str, Config] = {"atari100k": ATARI100K, "small": SMALL, "catch": C
 
 OBJECTIVES: dict[str, ObjectiveConfig] = {
     "default": ObjectiveConfig(),
-    "paper": ObjectiveConfig(predict="latent", latent_scale="none"),
+    "paper": ObjectiveConfig(predict="latent", latent_scale="none", encoder_lr_scale=0.3),
 }
 
 
