@@ -144,6 +144,12 @@ def _at_odds(config: Config) -> Iterator[str]:
     sampler, low_high, encoder = config.sampler, config.objective.sigma_clip, config.encoder
     if sampler.sigma_min >= sampler.sigma_max:
         yield "sampler.sigma_min must be below sampler.sigma_max; write for example sampler.sigma_max=5.0"
+    if sampler.method == "heun" and config.objective.offset_noise > sampler.sigma_min:
+        yield (
+            "sampler.method=heun divides by the lowest noise level, below which offset noise hides "
+            f"(offset_noise={config.objective.offset_noise}): train with objective.offset_noise=0, or keep "
+            "sampler.method=euler"
+        )
     if sampler.s_tmin > sampler.s_tmax:
         yield "sampler.s_tmin must not exceed sampler.s_tmax; write for example sampler.s_tmin=0.0"
     if low_high[0] >= low_high[1]:
