@@ -53,7 +53,7 @@ CATCH = replace(
     actor_critic=ActorCriticConfig(channels=32, lstm=256, horizon=7),
     optim=OptimConfig(lr=3e-4, actor_critic_lr=3e-4),
     schedule=ScheduleConfig(
-        env_steps=8_000, first_epoch=Work(4_000, 600, 600, 300), epoch=Work(400, 120, 120, 120), final_epochs=1
+        env_steps=6_800, first_epoch=Work(4_000, 600, 600, 300), epoch=Work(400, 120, 120, 120), final_epochs=1
     ),
     replay=ReplayConfig(capacity=20_000, recency=(0.25, 0.25, 0.25, 0.25)),
 )

@@ -13,9 +13,9 @@ RANDOM_RETURN = -0.75
 SHORT = [
     "schedule.env_steps=4000",
     "schedule.first_epoch.env_steps=4000",
-    "schedule.first_epoch.denoiser=700",
-    "schedule.first_epoch.heads=700",
-    "schedule.first_epoch.actor_critic=700",
+    "schedule.first_epoch.denoiser=600",
+    "schedule.first_epoch.heads=600",
+    "schedule.first_epoch.actor_critic=400",
     "schedule.final_epochs=0",
 ]
 
