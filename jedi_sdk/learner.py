@@ -56,8 +56,13 @@ class Learner:
         """One update of ``part``; what to log, as scalar tensors still on their device."""
         losses = getattr(self, f"_{part}_loss")(replay)
         trained = [part] if part == "actor_critic" else [part, "encoder"]
-        norm = self._descend(losses.total, trained, self.clip[part], updates_so_far)
-        return {**losses.terms, f"grad_norm/{part}": norm}
+        trained = [name for name in trained if name in self.optimizers]
+        for name in trained:
+            self.optimizers[name].zero_grad(set_to_none=True)
+        losses.total.backward()
+        norms = {"grad_norm/encoder": _grad_norm(self.world_model.encoder)} if "encoder" in trained else {}
+        norms[f"grad_norm/{part}"] = self._step(trained, self.clip[part], updates_so_far)
+        return {**losses.terms, **norms}
 
     def _denoiser_loss(self, replay: Replay) -> Losses:
         segment = self._sample(replay, self.config.context + self.config.objective.predicted_steps)
@@ -87,13 +92,10 @@ class Learner:
     def _sample(self, replay: Replay, length: int) -> Segment:
         return replay.sample(self.config.optim.batch_size, length, self.sampling).to(self.precision.device)
 
-    def _descend(self, loss: Tensor, trained: list[str], max_norm: float, updates_so_far: int) -> Tensor:
-        warmth = min(1.0, (updates_so_far + 1) / max(self.config.optim.warmup, 1))
-        trained = [name for name in trained if name in self.optimizers]
-        for name in trained:
-            self.optimizers[name].zero_grad(set_to_none=True)
-        loss.backward()
+    def _step(self, trained: list[str], max_norm: float, updates_so_far: int) -> Tensor:
+        """Clips the joint gradient of ``trained`` and moves them; its norm before clipping."""
         norm = nn.utils.clip_grad_norm_(_parameters(self.modules[name] for name in trained), max_norm)
+        warmth = min(1.0, (updates_so_far + 1) / max(self.config.optim.warmup, 1))
         for name in trained:
             for group in self.optimizers[name].param_groups:
                 group["lr"] = self.lr[name] * warmth
@@ -119,6 +121,10 @@ class Learner:
 
 def _parameters(modules: Iterable[nn.Module]) -> list[nn.Parameter]:
     return [parameter for module in modules for parameter in module.parameters()]
+
+
+def _grad_norm(module: nn.Module) -> Tensor:
+    return nn.utils.get_total_norm([p.grad for p in module.parameters() if p.grad is not None])
 
 
 def _adamw(module: nn.Module, weight_decay: float) -> torch.optim.Optimizer:

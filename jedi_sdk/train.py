@@ -42,7 +42,6 @@ class Trainer:
         self.counters = Counters()
         self.episodes: list[Episode] = []  # of the run that is gone on with
         self.log_size = 0
-        self.interrupt = Interrupt()
         self.replay = _replay(card.config, run_dir / "replay")
 
     @property
@@ -61,6 +60,7 @@ class Trainer:
     def run(self, progress: bool = True) -> None:
         """Runs to the end of the schedule. Ctrl-C and SIGTERM save a checkpoint first, then KeyboardInterrupt."""
         self.saved_at = self.clock = time.monotonic()
+        self.interrupt = Interrupt()
         (self.run_dir / "config.yaml").write_text(dump_yaml(self.config), encoding="utf-8")
         work = total_work(self.config.schedule, self.counters.idle_epochs)
         log = RunLog(self.run_dir, self.log_size, self.counters.updates)
