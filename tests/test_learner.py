@@ -114,7 +114,7 @@ def test_only_learning_moves_the_running_scales(tiny, wake, replay) -> None:
 
 @pytest.mark.parametrize("part", PARTS)
 def test_learning_rates_warm_up_and_the_encoders_is_lower(tiny, wake, replay, part) -> None:
-    config = with_optim(tiny, lr=1e-3, actor_critic_lr=2e-3, warmup=4)
+    config = with_optim(with_objective(tiny, encoder_lr_scale=0.3), lr=1e-3, actor_critic_lr=2e-3, warmup=4)
     learner = build(config, wake=wake)
     full = {"denoiser": 1e-3, "heads": 1e-3, "encoder": 0.3e-3, "actor_critic": 2e-3}
     for so_far, warmth in ((0, 0.25), (1, 0.5), (3, 1.0), (1_000, 1.0)):
@@ -126,7 +126,7 @@ def test_learning_rates_warm_up_and_the_encoders_is_lower(tiny, wake, replay, pa
 
 def test_a_first_step_of_adam_is_as_long_as_the_learning_rate(tiny, wake, replay) -> None:
     """The rate set is the rate used: Adam's first step is lr·sign(gradient)."""
-    config = with_optim(tiny, lr=1e-3, weight_decay=0.0, warmup=2)
+    config = with_optim(with_objective(tiny, encoder_lr_scale=0.3), lr=1e-3, weight_decay=0.0, warmup=2)
     learner = build(config, wake=wake)
     before = weights(learner)
     learner.update("denoiser", 0, replay)
