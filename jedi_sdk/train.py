@@ -109,6 +109,7 @@ class Trainer:
             with learner.precision.autocast():
                 steps, episodes = self.collector.collect(actor, min(chunk, goal - self.counters.env_steps))
             self.counters.env_steps += steps
+            self.counters.episodes += len(episodes)
             self.monitor.collected(episodes, self._now())
             self._stop_if_asked()
 

@@ -89,3 +89,10 @@ def test_a_resumed_log_forgets_what_came_later(tmp_path: Path) -> None:
 def test_curves_of_an_empty_run(tmp_path: Path) -> None:
     RunLog(tmp_path).close()
     assert plot_learning_curve(tmp_path) is None
+
+
+def test_finished_episodes_are_counted(run: JEDI) -> None:
+    """Catch's episodes have seven steps: 80 steps of two games are at least ten of them."""
+    assert run._trainer is not None
+    assert 10 <= run._trainer.counters.episodes <= run._trainer.counters.env_steps // 7
+    assert all(episode.length == 7 for episode in run._trainer.episodes)
