@@ -56,6 +56,7 @@ CATCH = replace(
         env_steps=6_800, first_epoch=Work(4_000, 600, 600, 300), epoch=Work(400, 120, 120, 120), final_epochs=1
     ),
     replay=ReplayConfig(capacity=20_000, recency=(0.25, 0.25, 0.25, 0.25)),
+    run=RunConfig(fidelity_every=1),
 )
 
 TINY = replace(

@@ -111,20 +111,23 @@ class Trainer:
             self.counters.env_steps += steps
             self.counters.episodes += len(episodes)
             self.monitor.collected(episodes, self._now())
-            self._stop_if_asked()
+            self._save_or_stop()
 
     def _update(self, part: str) -> None:
         done = getattr(self.counters, part)
         terms = self.learner.update(part, done, self.replay)
         setattr(self.counters, part, done + 1)
         self.monitor.updated(part, done + 1, terms, self._now())
-        if time.monotonic() - self.saved_at > 60 * self.config.run.checkpoint_minutes:
-            self._save_healthy()
-        self._stop_if_asked()
+        self._save_or_stop()
 
-    def _stop_if_asked(self) -> None:
+    def _save_or_stop(self) -> None:
+        """In the middle of an epoch: a checkpoint when it is time for one, or when asked to stop."""
+        due = time.monotonic() - self.saved_at > 60 * self.config.run.checkpoint_minutes
+        if due or self.interrupt.requested:
+            if self.counters.updates:  # what has collapsed must not become the last good checkpoint
+                self.monitor.check_health(self._now())
+            self.save()
         if self.interrupt.requested:
-            self._save_healthy()
             raise KeyboardInterrupt
 
     def _now(self) -> Counters:
@@ -147,11 +150,6 @@ class Trainer:
         )
 
     # -- checkpoints --------------------------------------------------------------------------------------------
-
-    def _save_healthy(self) -> None:
-        """In the middle of an epoch; what has collapsed must not become the last good checkpoint."""
-        self.monitor.check_health(self._now())
-        self.save()
 
     def save(self) -> None:
         """Writes a checkpoint and removes the oldest. Raises ``CheckpointError``; earlier ones stay."""

@@ -96,3 +96,10 @@ def test_finished_episodes_are_counted(run: JEDI) -> None:
     assert run._trainer is not None
     assert 10 <= run._trainer.counters.episodes <= run._trainer.counters.env_steps // 7
     assert all(episode.length == 7 for episode in run._trainer.episodes)
+
+
+def test_a_checkpoint_by_the_clock(tmp_path: Path) -> None:
+    """Ten milliseconds between checkpoints: one behind almost every update, and not only one an epoch."""
+    settings = ["run.checkpoint_minutes=0.0001", "run.keep_checkpoints=1000", "schedule.final_epochs=0"]
+    JEDI("catch", preset="tiny", overrides=settings).learn(run_dir=tmp_path / "run", progress=False)
+    assert len(checkpoint.list_checkpoints(tmp_path / "run")) > 6  # of two epochs
