@@ -13,6 +13,7 @@ from torch import nn
 
 from jedi_sdk import checkpoint
 from jedi_sdk.actor_critic import Actor, ActorCritic
+from jedi_sdk.arguments import checked_frames, config_name, refuse_missing_parts, refuse_unknown_parts, saved_game
 from jedi_sdk.checkpoint import Card
 from jedi_sdk.config import Config
 from jedi_sdk.envs import Game, make_envs, resolve_game
@@ -27,9 +28,6 @@ from jedi_sdk.run_folder import claim, default_run_dir
 from jedi_sdk.train import Trainer
 from jedi_sdk.types import LSTMState
 from jedi_sdk.world_model import WorldModel
-
-CALLABLE = "callable:"  # marks, in a config, a game that was given as a Python function
-PARTS = ("encoder", "denoiser", "heads", "actor_critic")
 
 
 class JEDI:
@@ -55,11 +53,10 @@ class JEDI:
     ) -> None:
         found = resolve_game(game)
         place = choose_device(device)
-        name = f"{CALLABLE}{found.name}" if found.kind == "callable" else found.name
         if not isinstance(config, Config):
             file = Path(config) if config is not None else None
             config = build_config(
-                name,
+                config_name(found),
                 preset=preset,
                 objective=objective,
                 file=file,
@@ -80,7 +77,7 @@ class JEDI:
         precision: Precision,
         parts: dict[str, Any],
     ) -> None:
-        _refuse_unknown(parts)
+        refuse_unknown_parts(parts)
         if config.run.threads:
             torch.set_num_threads(config.run.threads)
         self.game, self.config, self.precision = game, config, precision
@@ -174,12 +171,12 @@ class JEDI:
         """
         folder = checkpoint.find(Path(path))
         card = checkpoint.read_card(folder)
-        _refuse_missing(card, parts, folder)
+        refuse_missing_parts(card, parts, folder)
         place = choose_device(device)
         dtype = card.dtype if place.type == card.device else card.config.run.dtype
         agent = cls.__new__(cls)  # as __init__ does, but from the card: no env has to be made
         agent._build(
-            _saved_game(card, game),
+            saved_game(card, game),
             card.config,
             card.num_actions,
             choose_precision(place, dtype),
@@ -202,7 +199,7 @@ class JEDI:
 
         As in Stable-Baselines3: pass ``state`` back in; ``episode_start`` (n,) empties the memory where True.
         """
-        frames = torch.from_numpy(_checked(obs)).to(self.precision.device)
+        frames = torch.from_numpy(checked_frames(obs)).to(self.precision.device)
         one = frames.ndim == 3
         frames = frames[None] if one else frames
         first = np.zeros(len(frames), bool) if episode_start is None else np.atleast_1d(episode_start)
@@ -266,43 +263,3 @@ class JEDI:
                 seed=self.config.seed if seed is None else seed,
                 progress=lambda done, what: bar.update(task, completed=done, description=what),
             )
-
-
-def _checked(obs: np.ndarray) -> np.ndarray:
-    obs = np.asarray(obs)
-    if obs.dtype != np.uint8 or obs.ndim not in (3, 4) or obs.shape[-3:] != (64, 64, 3):
-        raise ValueError(
-            f"predict takes uint8 frames of shape (64, 64, 3) or (n, 64, 64, 3), not {obs.dtype} of {obs.shape}; "
-            "jedi_sdk.envs.make_envs(game, n) makes envs that give them"
-        )
-    return obs
-
-
-def _refuse_unknown(parts: dict[str, Any]) -> None:
-    unknown = sorted(set(parts) - set(PARTS))
-    if unknown:
-        raise TypeError(f"JEDI has no part {unknown[0]!r}; parts that can be passed: {', '.join(PARTS)}")
-
-
-def _refuse_missing(card: Card, parts: dict[str, Any], folder: Path) -> None:
-    missing = {name: kind for name, kind in card.custom.items() if parts.get(name) is None}
-    if missing:
-        given = ", ".join(f"{name}={kind}(...)" for name, kind in missing.items())
-        raise checkpoint.CheckpointError(
-            f"{folder} was made with a part of its own: pass it again, from_pretrained(path, {given})"
-        )
-
-
-def _saved_game(card: Card, game: Callable[..., Any] | None) -> Game:
-    if game is not None:
-        return resolve_game(game)
-    if card.config.game.startswith(CALLABLE):
-        return Game(card.config.game.removeprefix(CALLABLE), "callable", _not_given)
-    return resolve_game(card.config.game)
-
-
-def _not_given() -> Any:
-    raise RunError(
-        "this agent was trained on a Python function, which no checkpoint carries: pass it again as game=, as in "
-        "JEDI.from_pretrained(path, game=make_env)"
-    )
