@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,14 @@ from torch import nn
 
 from jedi_sdk import checkpoint
 from jedi_sdk.actor_critic import Actor, ActorCritic
-from jedi_sdk.arguments import checked_frames, config_name, refuse_missing_parts, refuse_unknown_parts, saved_game
+from jedi_sdk.arguments import (
+    checked_frames,
+    config_name,
+    refuse_beside_config,
+    refuse_missing_parts,
+    refuse_unknown_parts,
+    saved_game,
+)
 from jedi_sdk.checkpoint import Card
 from jedi_sdk.config import Config
 from jedi_sdk.envs import Game, make_envs, resolve_game
@@ -53,7 +61,10 @@ class JEDI:
     ) -> None:
         found = resolve_game(game)
         place = choose_device(device)
-        if not isinstance(config, Config):
+        if isinstance(config, Config):
+            refuse_beside_config(preset, objective, overrides)
+            config = replace(config, game=config_name(found), seed=config.seed if seed is None else seed)
+        else:
             file = Path(config) if config is not None else None
             config = build_config(
                 config_name(found),
@@ -143,6 +154,7 @@ class JEDI:
     ) -> JEDI:
         """The run in ``run_dir`` as it was at its latest checkpoint; ``learn()`` goes on with it."""
         run_dir = Path(run_dir)
+        checkpoint.refuse_unless_run(run_dir)
         agent = cls.from_pretrained(run_dir, device=device, game=game, **parts)
         assert agent._checkpoint is not None
         agent._trainer = agent._new_trainer(run_dir)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from jedi_sdk.checkpoint import Card, CheckpointError
+from jedi_sdk.config import ConfigError
 from jedi_sdk.envs import Game, resolve_game
 from jedi_sdk.monitor import RunError
 
@@ -35,6 +36,15 @@ def _not_given() -> Any:
         "this agent was trained on a Python function, which no checkpoint carries: pass it again as game=, as in "
         "JEDI.from_pretrained(path, game=make_env)"
     )
+
+
+def refuse_beside_config(preset: str | None, objective: str | None, overrides: Sequence[str]) -> None:
+    """A ready ``Config`` holds every value; names beside it would be ignored."""
+    given = [name for name, value in (("preset", preset), ("objective", objective), ("overrides", overrides)) if value]
+    if given:
+        raise ConfigError(
+            f"a ready Config leaves nothing for {', '.join(given)} to choose: change it by dataclasses.replace"
+        )
 
 
 def refuse_unknown_parts(parts: dict[str, Any]) -> None:

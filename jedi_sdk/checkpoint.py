@@ -133,6 +133,12 @@ def find(path: Path) -> Path:
     return found[-1]
 
 
+def refuse_unless_run(path: Path) -> None:
+    """Only a run folder holds the replay that a run goes on with; an agent alone can be loaded, not resumed."""
+    if (path / "model.safetensors").exists():
+        raise CheckpointError(f"{path} is a checkpoint, not a run folder: resume the run it is in, or load the agent")
+
+
 def list_checkpoints(run_dir: Path) -> list[Path]:
     """A run's checkpoints, oldest first."""
     return sorted(path for path in (run_dir / "checkpoints").glob("step-*") if path.is_dir())

@@ -32,13 +32,8 @@ class Trainer:
     """One run in one folder: ``learner`` and the real game of ``card.config``, from the start or from a checkpoint."""
 
     def __init__(self, game: Game, learner: Learner, card: Card, networks: torch.nn.ModuleDict, run_dir: Path) -> None:
-        self.game, self.learner, self.card, self.networks, self.run_dir = (
-            game,
-            learner,
-            card,
-            networks,
-            run_dir,
-        )
+        self.game, self.learner, self.card = game, learner, card
+        self.networks, self.run_dir = networks, run_dir
         self.counters = Counters()
         self.episodes: list[Episode] = []  # of the run that is gone on with
         self.log_size = 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import gymnasium
@@ -10,7 +11,7 @@ import pytest
 import torch
 from torch import nn
 
-from jedi_sdk import JEDI, CheckpointError, ConfigError, RunError, UnknownGameError, UnsupportedEnvError
+from jedi_sdk import JEDI, CheckpointError, ConfigError, RunError, UnknownGameError, UnsupportedEnvError, checkpoint
 from jedi_sdk.envs import make_envs
 from jedi_sdk.run_folder import RunFolderError
 
@@ -176,3 +177,20 @@ def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(OSError, match="file"):
         JEDI("catch", preset="tiny").learn(run_dir=tmp_path / "file" / "run")
+
+
+def test_only_a_run_is_resumed_and_nothing_is_left_in_other_folders(agent: JEDI, tmp_path: Path) -> None:
+    folder = agent.save_pretrained(tmp_path / "agent")
+    assert agent.run_dir is not None
+    for place in (folder, checkpoint.find(agent.run_dir)):
+        before = sorted(path.name for path in place.iterdir())
+        with pytest.raises(CheckpointError, match="not a run folder"):
+            JEDI.resume(place)
+        assert sorted(path.name for path in place.iterdir()) == before
+
+
+def test_the_game_and_the_seed_passed_win_over_a_ready_config(agent: JEDI) -> None:
+    other = JEDI("JEDI/Catch-v0", config=replace(agent.config, game="pong", seed=1), seed=5)
+    assert (other.config.game, other.config.seed) == ("catch", 5)
+    with pytest.raises(ConfigError, match="preset"):
+        JEDI("catch", config=agent.config, preset="small")
