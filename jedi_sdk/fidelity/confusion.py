@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from jaxtyping import Float, Int64
@@ -51,3 +52,13 @@ class Confusion:
     def frequency_dreamed(self) -> Float[Tensor, "n"]:
         """The share of each class in what was dreamed."""
         return self.matrix.sum(0) / self.matrix.sum()
+
+    def to_dict(self, classes: tuple[str, ...]) -> dict[str, Any]:
+        """Everything, with the names of the classes; what could not be measured is NaN."""
+        return {
+            "balanced_accuracy": self.balanced_accuracy,
+            "trivial": self.trivial,
+            "frequency_real": dict(zip(classes, self.frequency_real.tolist(), strict=True)),
+            "frequency_dreamed": dict(zip(classes, self.frequency_dreamed.tolist(), strict=True)),
+            "confusion": self.matrix.tolist(),
+        }

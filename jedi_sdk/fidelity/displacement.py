@@ -17,7 +17,7 @@ from torch import Tensor
 
 from jedi_sdk.fidelity.held_out import BATCH
 from jedi_sdk.fidelity.open_loop import dream_along, encode_frames
-from jedi_sdk.fidelity.positions import Located, play_located
+from jedi_sdk.fidelity.positions import Located
 from jedi_sdk.fidelity.probe import fit_probe, r_squared
 from jedi_sdk.fidelity.progress import Progress, part
 from jedi_sdk.fidelity.subject import Subject
@@ -41,22 +41,21 @@ class Displacement:
     repeated: float
 
 
-def measure_displacement(subject: Subject, frames: int, progress: Progress) -> tuple[Displacement, ...]:
-    """Plays ``frames`` real steps of a game with known positions; an entry for each thing and number of steps."""
-    located = play_located(subject, frames, part(progress, 0.0, 0.6))
+def measure_displacement(subject: Subject, located: Located, progress: Progress) -> tuple[Displacement, ...]:
+    """An entry for each thing and number of steps."""
     rows, envs = moments(located)
     share = torch.from_numpy(rows // STRETCH % 5)
     test = (share == 4).numpy()
     with subject.precision.autocast():
-        z = _encode(located, subject, part(progress, 0.6, 0.7))
-        z_hat = _dream(located, rows[test], envs[test], subject, part(progress, 0.7, 0.9))
+        z = _encode(located, subject, part(progress, 0.0, 0.3))
+        z_hat = _dream(located, rows[test], envs[test], subject, part(progress, 0.3, 0.8))
     found = []
     for thing, where in located.where.items():
         for k in STEPS:
             moved = torch.from_numpy(where[rows + k, envs] - where[rows, envs])
             figures = probe_displacement(z[rows, envs], z[rows + k, envs], moved, share, z_hat[:, k - 1])
             found.append(Displacement(thing, k, int(test.sum()), *figures))
-            progress(0.9 + 0.1 * len(found) / (len(STEPS) * len(located.where)), "probing displacement")
+            progress(0.8 + 0.2 * len(found) / (len(STEPS) * len(located.where)), "probing displacement")
     return tuple(found)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from jedi_sdk.collect import Collector, Episode
 from jedi_sdk.envs import make_envs
 from jedi_sdk.fidelity.progress import Progress
-from jedi_sdk.fidelity.subject import Subject
+from jedi_sdk.fidelity.subject import Player
 from jedi_sdk.precision import Precision
 from jedi_sdk.replay import Replay
 from jedi_sdk.types import Policy, Segment
@@ -44,22 +44,22 @@ class HeldOut:
             yield self.replay.window(rows, envs, self.replay.context + self.horizon)
 
 
-def play_held_out(subject: Subject, contexts: int, horizon: int, progress: Progress) -> HeldOut:
-    """Plays ``SPREAD`` steps for each context and draws ``contexts`` moments without replacement."""
-    env = subject.config.env
-    wanted = SPREAD * contexts + env.num_envs * horizon  # the last rows of each env have too little behind them
+def play_held_out(player: Player, contexts: int, horizon: int, progress: Progress, spread: int = SPREAD) -> HeldOut:
+    """Plays ``spread`` steps for each context and draws ``contexts`` moments without replacement."""
+    env = player.config.env
+    wanted = spread * contexts + env.num_envs * horizon  # the last rows of each env have too little behind them
     room = 2 * (wanted + 2 * env.num_envs)  # at worst every other frame is a last one
-    replay = Replay(None, env.num_envs, room, context=subject.config.context)
-    envs = make_envs(subject.game, env.num_envs)
+    replay = Replay(None, env.num_envs, room, context=player.config.context)
+    envs = make_envs(player.game, env.num_envs)
     try:
-        collector = Collector(envs, replay, subject.seed, subject.precision.device, env.life_loss_ends)
+        collector = Collector(envs, replay, player.seed, player.precision.device, env.life_loss_ends)
         steps, episodes = play(
-            collector, subject.awake, wanted, subject.precision, progress, "playing held-out episodes"
+            collector, player.policy, wanted, player.precision, progress, "playing held-out episodes"
         )
     finally:
         envs.close()
     rows, columns = anchors(replay, horizon)
-    chosen = np.sort(np.random.default_rng(subject.seed).choice(len(rows), contexts, replace=False))
+    chosen = np.sort(np.random.default_rng(player.seed).choice(len(rows), contexts, replace=False))
     return HeldOut(replay, episodes, steps, rows[chosen], columns[chosen], horizon)
 
 

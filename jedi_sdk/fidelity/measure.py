@@ -9,17 +9,17 @@ from typing import Literal
 import numpy as np
 import torch
 
-from jedi_sdk.actor_critic import ActorCritic
+from jedi_sdk.actor_critic import Actor, ActorCritic
 from jedi_sdk.config import Config
 from jedi_sdk.envs import Game
 from jedi_sdk.fidelity.displacement import Displacement, measure_displacement
 from jedi_sdk.fidelity.gap import ReturnGap, imagined_return, real_return, return_gap
 from jedi_sdk.fidelity.held_out import HeldOut, play_held_out
 from jedi_sdk.fidelity.open_loop import OpenLoop, open_loop
-from jedi_sdk.fidelity.positions import has_positions
+from jedi_sdk.fidelity.positions import has_positions, play_located
 from jedi_sdk.fidelity.progress import Progress, part, silent
 from jedi_sdk.fidelity.report import Fidelity
-from jedi_sdk.fidelity.subject import Subject
+from jedi_sdk.fidelity.subject import Player, Subject
 from jedi_sdk.precision import Precision
 from jedi_sdk.rng import Rng
 from jedi_sdk.world_model import WorldModel
@@ -54,15 +54,18 @@ def measure_fidelity(
         raise ValueError(f"contexts and horizon must be at least 1, not {contexts} and {horizon}")
     progress = progress or silent
     epsilon = 1.0 if policy == "random" else config.env.epsilon
-    seed_real, rng = seed + HELD_OUT, Rng(seed + HELD_OUT, precision.device)
-    subject = Subject(world_model, actor_critic, game, config, precision, epsilon, seed_real, rng)
+    rng = Rng(seed + HELD_OUT, precision.device)
+    awake = Actor(actor_critic, rng, world_model.encode, epsilon=epsilon)
+    asleep = Actor(actor_critic, rng, epsilon=epsilon)
+    player, subject = Player(game, awake, config, precision, seed + HELD_OUT), Subject(world_model, precision, rng)
     located = has_positions(game)
     play_until, dream_until = (0.1, 0.7) if located else (0.15, 1.0)
-    held_out = play_held_out(subject, contexts, horizon, part(progress, 0.0, play_until))
-    loop, gap = _dream(held_out, subject, part(progress, play_until, dream_until))
+    held_out = play_held_out(player, contexts, horizon, part(progress, 0.0, play_until))
+    loop, gap = _dream(held_out, subject, asleep, part(progress, play_until, dream_until))
     displacement: tuple[Displacement, ...] = ()
     if located:
-        displacement = measure_displacement(subject, LOCATED * contexts, part(progress, dream_until, 1.0))
+        played = play_located(player, LOCATED * contexts, part(progress, dream_until, 0.9))
+        displacement = measure_displacement(subject, played, part(progress, 0.9, 1.0))
     return Fidelity(
         game=game.name,
         policy=_in_words(policy, epsilon),
@@ -83,14 +86,14 @@ def _in_words(policy: Literal["agent", "random"], epsilon: float) -> str:
     return f"the agent's own sampled policy with {epsilon:.0%} random actions"
 
 
-def _dream(held_out: HeldOut, subject: Subject, progress: Progress) -> tuple[OpenLoop, ReturnGap]:
+def _dream(held_out: HeldOut, subject: Subject, asleep: Actor, progress: Progress) -> tuple[OpenLoop, ReturnGap]:
     """Both comparisons from every context: along the recorded actions, and by the policy's own."""
     model, horizon, loops, imagined, real, whole = subject.world_model, held_out.horizon, [], [], [], []
     for recorded in held_out.batches():
         segment = recorded.to(subject.precision.device)
         with subject.precision.autocast():
             loops.append(open_loop(model, segment, subject.rng))
-            imagined.append(imagined_return(model, subject.asleep, segment, horizon).cpu())
+            imagined.append(imagined_return(model, asleep, segment, horizon).cpu())
         returns, untouched = real_return(recorded, model.context)
         real.append(returns)
         whole.append(untouched)

@@ -32,6 +32,9 @@ class OpenLoop:
     repeat_error: Float[Tensor, "horizon"]  # the same of repeating the context's last latent
     total: Float[Tensor, "horizon c h w"]  # sum of the real latents
     square: Float[Tensor, "horizon"]  # sum of their squares
+    dreamed_square: Float[Tensor, "horizon"]  # the same of the dreamed latents
+    motion: Float[Tensor, "horizon"]  # squared change from the step before, summed over a latent's elements
+    dreamed_motion: Float[Tensor, "horizon"]  # the same in the dream
     rew: Confusion  # of the reward's sign: -1, 0, 1
     end: Confusion  # of termination: goes on, ends
 
@@ -52,6 +55,16 @@ class OpenLoop:
     def ratio(self) -> Float[Tensor, "horizon"]:
         """The dream's squared error over that of "repeat the last latent": below 1 is knowledge."""
         return self.error / self.repeat_error
+
+    @property
+    def size(self) -> Float[Tensor, "horizon"]:
+        """Root mean square of the dreamed latents over that of the real ones: far from 1, it left their range."""
+        return (self.dreamed_square / self.square).sqrt()
+
+    @property
+    def liveliness(self) -> Float[Tensor, "horizon"]:
+        """How much moves from step to step, in squares, over what really moves: at 0 the dream is frozen."""
+        return self.dreamed_motion / self.motion
 
     @property
     def fraction(self) -> Float[Tensor, "horizon"]:
@@ -76,12 +89,16 @@ def open_loop(world_model: WorldModel, segment: Segment, rng: Rng) -> OpenLoop:
     last = world_model.context - 1
     real = (segment.mask[:, last:-1] & segment.mask[:, last + 1 :]).cpu()
     z, z_hat, z_last = z[:, last + 1 :].cpu().double(), z_hat.cpu().double(), z[:, last, None].cpu().double()
+    before, before_hat = torch.cat([z_last, z[:, :-1]], dim=1), torch.cat([z_last, z_hat[:, :-1]], dim=1)
     return OpenLoop(
         count=real.sum(0),
         error=_sum(z_hat - z, real),
         repeat_error=_sum(z_last - z, real),
         total=(z * real[..., None, None, None]).sum(0),
         square=_sum(z, real),
+        dreamed_square=_sum(z_hat, real),
+        motion=_sum(z - before, real),
+        dreamed_motion=_sum(z_hat - before_hat, real),
         rew=Confusion.count(_sign(segment.rew[:, last:-1].cpu()[real]), _sign(rew.cpu()[real]), 3),
         end=Confusion.count(segment.end[:, last:-1].cpu()[real].long(), end.cpu()[real].long(), 2),
     )

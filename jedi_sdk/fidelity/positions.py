@@ -15,7 +15,7 @@ from jedi_sdk.collect import Collector
 from jedi_sdk.envs import Game, make_single, positions
 from jedi_sdk.fidelity.held_out import play
 from jedi_sdk.fidelity.progress import Progress
-from jedi_sdk.fidelity.subject import Subject
+from jedi_sdk.fidelity.subject import Player
 from jedi_sdk.replay import Replay
 from jedi_sdk.types import Policy
 
@@ -63,14 +63,14 @@ def has_positions(game: Game) -> bool:
         env.close()
 
 
-def play_located(subject: Subject, steps: int, progress: Progress) -> Located:
+def play_located(player: Player, steps: int, progress: Progress) -> Located:
     """At least ``steps`` real steps, over all consoles; a lost life ends an episode as in training."""
-    game, config, precision = subject.game, subject.config, subject.precision
+    game, config, precision = player.game, player.config, player.precision
     envs = SyncVectorEnv([partial(make_single, game)] * CONSOLES, autoreset_mode=AutoresetMode.NEXT_STEP)
     replay = Replay(None, CONSOLES, 2 * (steps + 2 * CONSOLES), context=config.context)
-    noting = Noting(subject.awake, game, envs)
+    noting = Noting(player.policy, game, envs)
     try:
-        collector = Collector(envs, replay, subject.seed, precision.device, config.env.life_loss_ends)
+        collector = Collector(envs, replay, player.seed, precision.device, config.env.life_loss_ends)
         play(collector, noting, steps, precision, progress, "playing with positions read from RAM")
     finally:
         envs.close()

@@ -9,7 +9,6 @@ from typing import Any
 
 from rich.console import RenderableType
 
-from jedi_sdk.fidelity.confusion import Confusion
 from jedi_sdk.fidelity.displacement import Displacement
 from jedi_sdk.fidelity.gap import ReturnGap
 from jedi_sdk.fidelity.open_loop import OpenLoop
@@ -65,28 +64,18 @@ class Fidelity:
         plain = {
             **{name: getattr(self, name) for name in PLAIN},
             "open_loop": {name: getattr(loop, name).tolist() for name in names},
-            "reward": _confusion(loop.rew, REWARDS),
-            "termination": _confusion(loop.end, ENDS),
+            "reward": loop.rew.to_dict(REWARDS),
+            "termination": loop.end.to_dict(ENDS),
             "gap": asdict(self.gap),
             "displacement": [asdict(entry) for entry in self.displacement],
         }
-        return _finite(plain)
+        return finite(plain)
 
 
-def _confusion(confusion: Confusion, classes: tuple[str, ...]) -> dict[str, Any]:
-    return {
-        "balanced_accuracy": confusion.balanced_accuracy,
-        "trivial": confusion.trivial,
-        "frequency_real": dict(zip(classes, confusion.frequency_real.tolist(), strict=True)),
-        "frequency_dreamed": dict(zip(classes, confusion.frequency_dreamed.tolist(), strict=True)),
-        "confusion": confusion.matrix.tolist(),
-    }
-
-
-def _finite(value: Any) -> Any:
+def finite(value: Any) -> Any:
     """The same with None for what is no number."""
     if isinstance(value, dict):
-        return {key: _finite(entry) for key, entry in value.items()}
+        return {key: finite(entry) for key, entry in value.items()}
     if isinstance(value, list):
-        return [_finite(entry) for entry in value]
+        return [finite(entry) for entry in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,34 +1,32 @@
-"""Who is measured: a world model, its policy awake (in the real game) and asleep (in the dream), and the game."""
+"""Who plays the real game, and whose dreams are compared with it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from jedi_sdk.actor_critic import Actor, ActorCritic
 from jedi_sdk.config import Config
 from jedi_sdk.envs import Game
 from jedi_sdk.precision import Precision
 from jedi_sdk.rng import Rng
+from jedi_sdk.types import Policy
 from jedi_sdk.world_model import WorldModel
 
 
 @dataclass(frozen=True)
-class Subject:
-    """Networks lie where ``precision`` put them; a share ``epsilon`` of the policy's actions is random."""
+class Player:
+    """``policy`` plays ``game`` as in training: with the envs of ``config``, seeded with ``seed``."""
 
-    world_model: WorldModel
-    actor_critic: ActorCritic
     game: Game
+    policy: Policy
     config: Config
     precision: Precision
-    epsilon: float
-    seed: int  # of the real games
-    rng: Rng  # of actions and dreams
+    seed: int
 
-    @property
-    def awake(self) -> Actor:
-        return Actor(self.actor_critic, self.rng, self.world_model.encode, epsilon=self.epsilon)
 
-    @property
-    def asleep(self) -> Actor:
-        return Actor(self.actor_critic, self.rng, epsilon=self.epsilon)
+@dataclass(frozen=True)
+class Subject:
+    """The dreams of ``world_model``, which lies where ``precision`` put it; ``rng`` draws them."""
+
+    world_model: WorldModel
+    precision: Precision
+    rng: Rng

@@ -8,14 +8,12 @@ import numpy as np
 import pytest
 import torch
 
-from jedi_sdk.actor_critic import ActorCritic
-from jedi_sdk.config import Config
 from jedi_sdk.envs import resolve_game
 from jedi_sdk.fidelity.displacement import STEPS, STRETCH, measure_displacement, moments, probe_displacement
 from jedi_sdk.fidelity.positions import Located, has_positions, play_located
 from jedi_sdk.fidelity.probe import fit_probe, r_squared
 from jedi_sdk.fidelity.progress import silent
-from jedi_sdk.fidelity.subject import Subject
+from jedi_sdk.fidelity.subject import Player, Subject
 from jedi_sdk.precision import Precision
 from jedi_sdk.presets import TINY
 from jedi_sdk.rng import Rng
@@ -25,17 +23,22 @@ BREAKOUT = resolve_game("breakout")
 N = 1_500
 
 
-def subject(config: Config) -> Subject:
-    world_model = WorldModel(config, 4)
-    actor_critic = ActorCritic(world_model.latent_shape, 4, config.actor_critic)
-    precision = Precision(torch.device("cpu"), torch.float32)
-    return Subject(world_model, actor_critic, BREAKOUT, config, precision, 1.0, seed=0, rng=Rng(0))
+CPU = Precision(torch.device("cpu"), torch.float32)
+
+
+def play(steps: int) -> Located:
+    torch.manual_seed(0)
+    generator = torch.Generator().manual_seed(0)
+
+    def policy(x, state, first):
+        return torch.randint(4, (len(x),), generator=generator), None
+
+    return play_located(Player(BREAKOUT, policy, TINY, CPU, seed=0), steps, silent)
 
 
 @pytest.fixture(scope="module")
 def located() -> Located:
-    torch.manual_seed(0)
-    return play_located(subject(TINY), 1_200, silent)
+    return play(1_600)
 
 
 def planted() -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -120,9 +123,9 @@ def test_moments_keep_to_one_stretch_one_life_and_one_ball(located: Located):
     assert not located.replay.columns["end"][rows[:, None] + np.arange(k), envs[:, None]].any()
 
 
-def test_breakout_end_to_end():
+def test_breakout_end_to_end(located: Located):
     """Even an untrained encoder shows the paddle; repeating shows no movement."""
-    entries = measure_displacement(subject(TINY), 1_600, silent)
+    entries = measure_displacement(Subject(WorldModel(TINY, 4), CPU, Rng(0)), located, silent)
     assert [(entry.thing, entry.steps) for entry in entries] == [(t, k) for t in ("ball", "paddle") for k in STEPS]
     far = entries[-1]
     assert far.pairs > 50

@@ -13,12 +13,12 @@ import pytest
 import torch
 from rich.console import Console
 
-from jedi_sdk.actor_critic import ActorCritic
+from jedi_sdk.actor_critic import Actor, ActorCritic
 from jedi_sdk.envs import resolve_game
 from jedi_sdk.fidelity import Fidelity, measure_fidelity
 from jedi_sdk.fidelity.held_out import BATCH, play_held_out
 from jedi_sdk.fidelity.progress import silent
-from jedi_sdk.fidelity.subject import Subject
+from jedi_sdk.fidelity.subject import Player
 from jedi_sdk.precision import Precision
 from jedi_sdk.presets import TINY
 from jedi_sdk.rng import Rng
@@ -98,8 +98,9 @@ def test_progress_runs_from_nothing_to_all():
 
 
 def test_contexts_are_distinct_and_followed_by_a_whole_horizon():
-    subject = Subject(*networks(3), CATCH, TINY, CPU, epsilon=1.0, seed=0, rng=Rng(0))
-    held_out = play_held_out(subject, 130, 8, silent)
+    world_model, actor_critic = networks(3)
+    policy = Actor(actor_critic, Rng(0), world_model.encode, epsilon=1.0)
+    held_out = play_held_out(Player(CATCH, policy, TINY, CPU, seed=0), 130, 8, silent)
     assert len(set(zip(held_out.rows, held_out.envs, strict=True))) == 130
     assert held_out.rows.max() + 8 < held_out.replay.count
     segments = list(held_out.batches())

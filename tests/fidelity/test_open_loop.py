@@ -1,7 +1,8 @@
-"""The open loop against dreams whose figures are known: a perfect one, a frozen one, a shifted one."""
+"""The open loop against dreams whose figures are known: a perfect one, a frozen one, shifted and exaggerating ones."""
 
 from __future__ import annotations
 
+from dataclasses import fields
 from typing import Any
 
 import pytest
@@ -20,18 +21,22 @@ LENGTH = TINY.context + HORIZON
 
 
 class Told(WorldModel):
-    """A real world model that is told the segment: dreams it as it was, plus ``error`` in every element."""
+    """A real world model that is told the segment: dreams it as it was, plus ``error`` in every element, and
+    ``stretch`` times as far from the last real latent.
+    """
 
-    def __init__(self, segment: Segment, error: float = 0.0) -> None:
+    def __init__(self, segment: Segment, error: float = 0.0, stretch: float = 1.0) -> None:
         super().__init__(TINY, num_actions=3)
-        self.segment, self.error = segment, error
+        self.segment, self.error, self.stretch = segment, error, stretch
         self.t = self.context - 1
+        self.z_last = self.encode(segment.obs[:, self.t]).detach()
 
     def step(self, state: DreamState, act: torch.Tensor, rng: Rng) -> Any:
         t, self.t = self.t, self.t + 1
         assert torch.equal(act, self.segment.act[:, t])  # the recorded action
-        z = (self.encode(self.segment.obs[:, t + 1]) + self.error)[:, None]
-        z = torch.cat([state.z[:, 1:], z], dim=1)
+        z = self.encode(self.segment.obs[:, t + 1]) + self.error
+        z = torch.lerp(self.z_last, z, self.stretch)
+        z = torch.cat([state.z[:, 1:], z[:, None]], dim=1)
         return DreamState(z, state.act, state.lstm), self.segment.rew[:, t], self.segment.end[:, t]
 
 
@@ -61,7 +66,7 @@ def assert_same(a: OpenLoop, b: OpenLoop) -> None:
     assert torch.equal(a.count, b.count)
     assert torch.equal(a.rew.matrix, b.rew.matrix)
     assert torch.equal(a.end.matrix, b.end.matrix)
-    for name in ("error", "repeat_error", "total", "square"):
+    for name in {f.name for f in fields(OpenLoop)} - {"count", "rew", "end"}:
         torch.testing.assert_close(getattr(a, name), getattr(b, name))
 
 
@@ -70,6 +75,8 @@ def test_a_perfect_dream_has_no_error():
     loop = open_loop(Told(played), played, Rng(0))
     assert torch.equal(loop.ratio, torch.zeros(HORIZON).double())
     assert torch.equal(loop.fraction, torch.zeros(HORIZON).double())
+    torch.testing.assert_close(loop.size, torch.ones(HORIZON).double())
+    torch.testing.assert_close(loop.liveliness, torch.ones(HORIZON).double())
     assert loop.rew.balanced_accuracy == loop.end.balanced_accuracy == 1.0
     assert torch.equal(loop.rew.frequency_real, loop.rew.frequency_dreamed)
     assert loop.count.tolist() == [6, 5, 5, 5, 5]
@@ -80,6 +87,8 @@ def test_a_frozen_dream_is_repeat_last():
     loop = open_loop(Frozen(TINY, 3), played, Rng(0))
     assert torch.equal(loop.ratio, torch.ones(HORIZON).double())
     assert torch.equal(loop.fraction, loop.repeat_fraction)
+    assert torch.equal(loop.liveliness, torch.zeros(HORIZON).double())
+    assert bool((loop.motion > 0).all())
     assert bool((loop.repeat_fraction > 0).all())
     assert loop.rew.balanced_accuracy == pytest.approx(loop.rew.trivial) == pytest.approx(1 / 3)
     assert loop.end.balanced_accuracy == 0.5
@@ -95,6 +104,34 @@ def test_a_known_error_over_a_known_variance():
     variance = torch.stack([row.var(0, correction=0).sum() for row in rows])
     torch.testing.assert_close(loop.variance, variance)
     torch.testing.assert_close(loop.fraction, 0.25 * z[0, 0].numel() / variance, rtol=1e-5, atol=0)
+
+
+def real_latents(model: WorldModel, played: Segment) -> torch.Tensor:
+    """From the context's last on."""
+    return model.encode(played.obs[:, TINY.context - 1 :]).detach().double()
+
+
+def test_how_large_and_how_lively_a_shifted_dream_is():
+    """It jumps away at its first step and then moves as the real world does."""
+    played = segment(b=4)[2:]  # whole ones
+    model = Told(played, error=0.5)
+    loop, z = open_loop(model, played, Rng(0)), real_latents(model, played)
+    expected = ((z[:, 1:] + 0.5).square().sum((0, 2, 3, 4)) / z[:, 1:].square().sum((0, 2, 3, 4))).sqrt()
+    torch.testing.assert_close(loop.size, expected, rtol=1e-5, atol=0)
+    jump = (z[:, 1] + 0.5 - z[:, 0]).square().sum() / (z[:, 1] - z[:, 0]).square().sum()
+    torch.testing.assert_close(loop.liveliness, torch.tensor([jump, 1, 1, 1, 1]).double(), rtol=1e-5, atol=0)
+
+
+@pytest.mark.parametrize("stretch", [0.5, 2.0])
+def test_a_dream_that_moves_twice_as_far_is_four_times_as_lively(stretch: float):
+    played = segment()
+    model = Told(played, stretch=stretch)
+    loop, z = open_loop(model, played, Rng(0)), real_latents(model, played)
+    torch.testing.assert_close(loop.liveliness, torch.full((HORIZON,), stretch**2).double(), rtol=1e-5, atol=0)
+    torch.testing.assert_close(loop.ratio, torch.full((HORIZON,), (stretch - 1) ** 2).double(), rtol=1e-4, atol=0)
+    first = z[:, 0] + stretch * (z[:, 1] - z[:, 0])  # all six of the first transitions are real
+    expected = (first.square().sum() / z[:, 1].square().sum()).sqrt()
+    assert float(loop.size[0]) == pytest.approx(float(expected), rel=1e-5)
 
 
 def test_parts_add_up():
