@@ -32,6 +32,8 @@ MAY_BE_ZERO = (
     "replay.recency",
     "actor_critic.entropy",
     "objective.encoder_lr_scale",
+    "objective.encoder_lr_halving",
+    "objective.regularizer_weight",
     "objective.offset_noise",
     "sampler.s_churn",
     "sampler.s_tmin",

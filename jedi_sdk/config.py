@@ -65,18 +65,26 @@ class ActorCriticConfig:
 class ObjectiveConfig:
     target_net: Literal["stop_grad", "ema"] = "stop_grad"  # stop_grad; where the target latent comes from
     predict: Literal["latent", "change"] = "change"  # latent; z[t+1], or the standardised z[t+1] - z[t]
+    center_frames: bool = True  # False; frames minus their mean, so that what never changes weighs nothing
     latent_scale: Literal["none", "standard"] = "standard"  # none; standard: running mean and one running std
     switch: Literal["random", "always", "never", "alternate"] = "random"  # random; own prediction fed back
     clamp: bool = True  # True; s*tanh(z/s) on encoder's and denoiser's output
     clamp_scale: float = 3.0  # 3
     predictor: Literal["diffusion", "mse"] = "diffusion"  # diffusion; mse: one regression step
     encoder_grad: bool = True  # True; the denoising loss trains the encoder (through the context)
+    heads_grad: bool = True  # True; the heads' loss trains the encoder too
+    target_scale: Literal["none", "tracked"] = "tracked"  # none; tracked: over its running RMS, so that σ_data fits
     encoder_lr_scale: float = 0.1  # 0.3; the encoder's learning rate over the denoiser's
+    encoder_lr_halving: int = 2000  # 0; updates after which the encoder learns half as fast (1/(1+n/halving)); 0: never
     ema_decay: float = 0.995  # open; only for target_net=ema
+    regularizer: Literal["none", "vicreg", "sigreg"] = "none"  # none; against collapse, on the encoder's latents
+    regularizer_weight: float = 0.05  # open
+    decoder: Literal["none", "joint", "alone"] = "none"  # none; joint: its gradient too, alone: nothing else
+    heads_latents: Literal["encoded", "dreamed"] = "encoded"  # encoded; dreamed: half of each batch is a dream
     predicted_steps: int = 2  # 2; predicted latents a segment
-    scale_momentum: float = 0.99  # open; of the running statistics
+    scale_momentum: float = 0.9  # open; of the running statistics
     sigma_data: float = 0.5  # 0.5
-    p_mean: float = -0.4  # -0.4; training noise: ln sigma ~ N(p_mean, p_std^2)
+    p_mean: float = 0.4  # -0.4; training noise: ln sigma ~ N(p_mean, p_std^2)
     p_std: float = 1.2  # 1.2
     sigma_clip: tuple[float, float] = (2e-3, 20.0)  # (2e-3, 20)
     offset_noise: float = 0.3  # 0.3 in DIAMOND; noise shared by all positions of a channel
@@ -89,6 +97,7 @@ class SamplerConfig:
     sigma_min: float = 2e-3  # 2e-3
     sigma_max: float = 5.0  # 5
     rho: float = 7.0  # 7
+    start: Literal["unit", "sigma_max"] = "unit"  # open; size of the noise it starts from: DIAMOND's, or EDM's
     s_churn: float = 0.0  # 0; stochasticity, as in Karras et al. (2022), algorithm 2
     s_tmin: float = 0.0
     s_tmax: float = 50.0
@@ -135,6 +144,7 @@ class RunConfig:
     fidelity_contexts: int = 128  # contexts of one such check
     min_latent_std: float = 1e-3  # below it the run stops: the latents have collapsed
     min_effective_rank: float = 2.0  # likewise
+    max_repeat_last: float = 1.5  # above it the run stops: neighbouring latents have little in common (2: nothing)
 
 
 @dataclass(frozen=True)

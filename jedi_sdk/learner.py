@@ -19,6 +19,11 @@ from jedi_sdk.types import Losses, Rollout, Segment
 from jedi_sdk.world_model import WorldModel
 
 PARTS = ("denoiser", "heads", "actor_critic")
+TRAINED = {
+    "denoiser": ["denoiser", "encoder", "decoder"],
+    "heads": ["heads", "encoder"],
+    "actor_critic": ["actor_critic"],
+}
 
 
 class Learner:
@@ -39,10 +44,13 @@ class Learner:
             "heads": world_model.heads,
             "actor_critic": actor_critic,
         }
+        if world_model.decoder is not None:
+            self.modules["decoder"] = world_model.decoder
         self.lr = {
             "encoder": o.lr * config.objective.encoder_lr_scale,
             "denoiser": o.lr,
             "heads": o.lr,
+            "decoder": o.lr,
             "actor_critic": o.actor_critic_lr,
         }
         self.clip = {"denoiser": o.clip_denoiser, "heads": o.clip_heads, "actor_critic": o.clip_actor_critic}
@@ -55,8 +63,7 @@ class Learner:
     def update(self, part: str, updates_so_far: int, replay: Replay) -> dict[str, Tensor]:
         """One update of ``part``; what to log, as scalar tensors still on their device."""
         losses = getattr(self, f"_{part}_loss")(replay)
-        trained = [part] if part == "actor_critic" else [part, "encoder"]
-        trained = [name for name in trained if name in self.optimizers]
+        trained = [name for name in TRAINED[part] if name in self.optimizers]
         for name in trained:
             self.optimizers[name].zero_grad(set_to_none=True)
         losses.total.backward()
@@ -72,7 +79,7 @@ class Learner:
     def _heads_loss(self, replay: Replay) -> Losses:
         segment = self._sample(replay, self.config.context + self.config.actor_critic.horizon)
         with self.precision.autocast():
-            return self.world_model.heads_loss(segment)
+            return self.world_model.heads_loss(segment, self.rng)
 
     def _actor_critic_loss(self, replay: Replay) -> Losses:
         rollout = self.dream(self._sample(replay, self.config.context))
@@ -98,11 +105,16 @@ class Learner:
         warmth = min(1.0, (updates_so_far + 1) / max(self.config.optim.warmup, 1))
         for name in trained:
             for group in self.optimizers[name].param_groups:
-                group["lr"] = self.lr[name] * warmth
+                group["lr"] = self.lr[name] * warmth * (self._slowing(updates_so_far) if name == "encoder" else 1.0)
             self.optimizers[name].step()
         if "encoder" in trained:
             self.world_model.update_target()
         return norm
+
+    def _slowing(self, updates_so_far: int) -> float:
+        """How much slower than at first the encoder learns: without end, so that a run can always be extended."""
+        halving = self.config.objective.encoder_lr_halving
+        return 1 / (1 + updates_so_far / halving) if halving else 1.0
 
     def state_dict(self) -> dict[str, Any]:
         """Optimisers and generators; tensors and plain values only, so that it loads with ``weights_only``."""

@@ -15,23 +15,19 @@ from jedi_sdk.collect import Episode
 from jedi_sdk.config import Config
 from jedi_sdk.curves import plot_learning_curve
 from jedi_sdk.fidelity import open_loop
+from jedi_sdk.health import RunError, latent_health, refuse_collapse
 from jedi_sdk.learner import Learner
 from jedi_sdk.progress import RunProgress
 from jedi_sdk.replay import Replay
 from jedi_sdk.rng import Rng
 from jedi_sdk.runlog import RunLog
 from jedi_sdk.schedule import Counters
-from jedi_sdk.world_model.statistics import effective_rank, latent_std
 
 LOG_EVERY = 50  # updates of a part between two lines of the log
 SHOW_EVERY = 10  # updates of a part between two movements of the bar
 CURVES_EVERY = 300.0  # seconds between two drawings of the learning curve
 STATISTICS_FRAMES = 256  # frames from which latent std and effective rank are taken
 RECENT_EPISODES = 20  # real episodes whose mean return is shown
-
-
-class RunError(RuntimeError):
-    """A run that cannot go on: says why, and what to change."""
 
 
 class Monitor:
@@ -122,7 +118,7 @@ class Monitor:
         if self.pending:
             self._flush(counters)
         values = self._latent_statistics(counters)
-        self._refuse_collapse(values)
+        refuse_collapse(values, self.config.run)
         return values
 
     def _real_returns(self) -> dict[str, float]:
@@ -133,18 +129,12 @@ class Monitor:
             "real/length": float(np.mean([episode.length for episode in self.episodes])),
         }
 
-    @torch.no_grad()
     def _latent_statistics(self, counters: Counters) -> dict[str, float]:
         segment = self.replay.sample(STATISTICS_FRAMES, self.config.context, self._own_sampling(counters))
-        frames = segment.obs[:, -1].to(self.learner.precision.device)
         with self.learner.precision.autocast():
-            z = self.learner.world_model.encode(frames)
+            health = latent_health(self.learner.world_model, segment.to(self.learner.precision.device))
         real_reward = segment.rew[:, -1].mean().item()  # a step, as the replay is sampled: beside imagined/reward
-        return {
-            "latent/std_data": latent_std(z).item(),
-            "latent/effective_rank": effective_rank(z).item(),
-            "real/reward": real_reward,
-        }
+        return {**health, "real/reward": real_reward}
 
     def _own_sampling(self, counters: Counters) -> np.random.Generator:
         return np.random.default_rng([self.config.seed, counters.epoch])
@@ -152,15 +142,3 @@ class Monitor:
     def _summary(self, values: dict[str, float], counters: Counters) -> str:
         text = "  ".join(f"{name} {value:.3g}" for name, value in {**self.news, **values}.items())
         return f"{self.phase}  {counters.seconds:.0f} s  env steps {counters.env_steps}  {text}"
-
-    def _refuse_collapse(self, values: dict[str, float]) -> None:
-        run = self.config.run
-        floors = {"latent/std_data": run.min_latent_std, "latent/effective_rank": run.min_effective_rank}
-        for name, floor in floors.items():
-            if values[name] < floor:
-                raise RunError(
-                    f"the latents have collapsed: {name} is {values[name]:.3g}, under the floor of {floor:g}. Try "
-                    "--set objective.latent_scale=standard, --set objective.predict=change or a slower encoder "
-                    "(--set objective.encoder_lr_scale=0.03); to go on all the same, lower run.min_latent_std and "
-                    "run.min_effective_rank."
-                )

@@ -28,7 +28,7 @@ ATARI100K = Config(preset="atari100k")
 SMALL = replace(
     ATARI100K,
     preset="small",
-    env=EnvConfig(num_envs=2),
+    env=EnvConfig(num_envs=4),
     encoder=EncoderConfig(patch=4),
     denoiser=DenoiserConfig(channels=64, cond_channels=128, attention=False),
     heads=HeadsConfig(channels=32, depths=(1,), cond_channels=64, pool=True, lstm=256, attention=False),
@@ -36,9 +36,9 @@ SMALL = replace(
     sampler=SamplerConfig(steps=2),  # truer than 3 on Breakout, and a third cheaper
     optim=OptimConfig(lr=3e-4),  # a small budget wants a faster start
     schedule=ScheduleConfig(
-        env_steps=20_000,
-        first_epoch=Work(2_000, 200, 200, 100),
-        epoch=Work(200, 100, 100, 100),
+        env_steps=50_000,  # real steps cost next to nothing here, and rare rewards want many
+        first_epoch=Work(5_000, 200, 200, 100),
+        epoch=Work(500, 100, 100, 100),
         final_epochs=10,
     ),
 )
@@ -78,7 +78,15 @@ PRESETS: dict[str, Config] = {"atari100k": ATARI100K, "small": SMALL, "catch": C
 
 OBJECTIVES: dict[str, ObjectiveConfig] = {
     "default": ObjectiveConfig(),
-    "paper": ObjectiveConfig(predict="latent", latent_scale="none", encoder_lr_scale=0.3),
+    "paper": ObjectiveConfig(
+        predict="latent",
+        center_frames=False,
+        latent_scale="none",
+        target_scale="none",
+        encoder_lr_scale=0.3,
+        encoder_lr_halving=0,
+        p_mean=-0.4,
+    ),
 }
 
 

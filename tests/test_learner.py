@@ -74,6 +74,22 @@ def test_each_update_changes_its_networks_whole_and_no_other(tiny, wake, replay,
         assert all(p.grad is not None and p.grad.any() for p in learner.modules[name].parameters())
 
 
+@pytest.mark.parametrize("decoder", ["joint", "alone"])
+@pytest.mark.parametrize("part", PARTS)
+def test_a_decoder_is_trained_in_the_denoisers_update_and_in_no_other(tiny, wake, replay, part, decoder) -> None:
+    """Where it alone teaches the encoder, the heads' update leaves that one, too."""
+    learner = build(with_objective(tiny, decoder=decoder), wake=wake)
+    before = weights(learner)
+    terms = learner.update(part, 0, replay)
+    trained = TRAINED[part] | ({"decoder"} if part == "denoiser" else set())
+    if (part, decoder) == ("heads", "alone"):
+        trained = trained - {"encoder"}
+        assert float(terms["grad_norm/encoder"]) == 0
+    for name, which in changed(learner, before).items():
+        assert all(which) if name in trained else not any(which)
+    assert all(term.isfinite() and not term.requires_grad for term in terms.values())
+
+
 def test_without_encoder_grad_the_denoisers_update_leaves_the_encoder(tiny, wake, replay) -> None:
     learner = build(with_optim(with_objective(tiny, encoder_grad=False), weight_decay=0.0), wake=wake)
     before = weights(learner)
@@ -81,6 +97,27 @@ def test_without_encoder_grad_the_denoisers_update_leaves_the_encoder(tiny, wake
     assert not any(changed(learner, before)["encoder"])
     learner.update("heads", 0, replay)
     assert all(changed(learner, before)["encoder"])
+
+
+def test_without_heads_grad_the_heads_update_leaves_the_encoder(tiny, wake, replay) -> None:
+    learner = build(with_objective(tiny, heads_grad=False), wake=wake)
+    before = weights(learner)
+    learner.update("heads", 0, replay)
+    assert not any(changed(learner, before)["encoder"])
+    learner.update("denoiser", 0, replay)
+    assert all(changed(learner, before)["encoder"])
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("regularizer", ["vicreg", "sigreg"])
+def test_heads_that_learn_on_dreams_and_a_guarded_encoder_train_whole(tiny, wake, replay, regularizer, dtype) -> None:
+    """Also under bfloat16: nothing of the dream's weights, cast without gradient, reaches the heads' loss."""
+    learner = build(with_objective(tiny, heads_latents="dreamed", regularizer=regularizer), dtype, wake)
+    for part in PARTS:
+        before = weights(learner)
+        learner.update(part, 0, replay)
+        for name, which in changed(learner, before).items():
+            assert all(which) if name in TRAINED[part] else not any(which)
 
 
 class Pixels(torch.nn.Module):
@@ -104,17 +141,21 @@ def test_an_encoder_without_parameters_is_none_to_train(tiny, wake, replay) -> N
 
 
 def test_only_learning_moves_the_running_scales(tiny, wake, replay) -> None:
-    learner = build(tiny, wake=wake)
+    """And of the parts only the denoiser's: it sees what the others see."""
+    learner = build(with_objective(tiny, center_frames=True, heads_latents="dreamed"), wake=wake)
+    world_model = learner.world_model
     learner.update("denoiser", 0, replay)
-    scales = (learner.world_model.latent_scale, learner.world_model.change_scale)
-    assert [float(scale.batches) for scale in scales] == [1, 1]
-    learner.update("actor_critic", 0, replay)
-    assert [float(scale.batches) for scale in scales] == [1, 1]
+    scales = (world_model.frame_mean, world_model.latent_scale, world_model.target_scale)
+    assert [float(scale.batches) for scale in scales] == [1, 1, 1]
+    for part in ("heads", "actor_critic"):
+        learner.update(part, 0, replay)
+        assert [float(scale.batches) for scale in scales] == [1, 1, 1]
 
 
 @pytest.mark.parametrize("part", PARTS)
 def test_learning_rates_warm_up_and_the_encoders_is_lower(tiny, wake, replay, part) -> None:
-    config = with_optim(with_objective(tiny, encoder_lr_scale=0.3), lr=1e-3, actor_critic_lr=2e-3, warmup=4)
+    config = with_objective(tiny, encoder_lr_scale=0.3, encoder_lr_halving=0)
+    config = with_optim(config, lr=1e-3, actor_critic_lr=2e-3, warmup=4)
     learner = build(config, wake=wake)
     full = {"denoiser": 1e-3, "heads": 1e-3, "encoder": 0.3e-3, "actor_critic": 2e-3}
     for so_far, warmth in ((0, 0.25), (1, 0.5), (3, 1.0), (1_000, 1.0)):
@@ -122,6 +163,26 @@ def test_learning_rates_warm_up_and_the_encoders_is_lower(tiny, wake, replay, pa
         for name in TRAINED[part]:
             for group in learner.optimizers[name].param_groups:
                 assert group["lr"] == pytest.approx(full[name] * warmth)
+
+
+@pytest.mark.parametrize("part", ["denoiser", "heads"])
+def test_the_encoder_slows_down_to_a_half_a_third_a_quarter(tiny, wake, replay, part) -> None:
+    """1/(1 + n/halving), on top of the warm-up; whatever else is trained keeps its rate."""
+    config = with_objective(tiny, encoder_lr_scale=0.3, encoder_lr_halving=10, decoder="joint")
+    learner = build(with_optim(config, lr=1e-3, warmup=4), wake=wake)
+    for so_far, warmth, slowed in ((0, 0.25, 1), (5, 1, 2 / 3), (10, 1, 1 / 2), (20, 1, 1 / 3), (30, 1, 1 / 4)):
+        learner.update(part, so_far, replay)
+        for name in TRAINED[part] | ({"decoder"} if part == "denoiser" else set()):
+            expected = 0.3e-3 * warmth * slowed if name == "encoder" else 1e-3 * warmth
+            for group in learner.optimizers[name].param_groups:
+                assert group["lr"] == pytest.approx(expected)
+
+
+def test_a_halving_of_0_never_slows_the_encoder_down(tiny, wake, replay) -> None:
+    learner = build(with_optim(with_objective(tiny, encoder_lr_scale=0.3, encoder_lr_halving=0), lr=1e-3), wake=wake)
+    for so_far in (100, 1_000_000):
+        learner.update("denoiser", so_far, replay)
+        assert [group["lr"] for group in learner.optimizers["encoder"].param_groups] == pytest.approx([0.3e-3] * 2)
 
 
 def test_a_first_step_of_adam_is_as_long_as_the_learning_rate(tiny, wake, replay) -> None:
@@ -212,9 +273,17 @@ def test_equal_seeds_learn_the_same_bit_for_bit_and_others_do_not(tiny, replay, 
     assert run(one, replay, range(2, 3)) != run(other, replay, range(2, 3))
 
 
-@pytest.mark.parametrize("target_net", ["stop_grad", "ema"])
-def test_put_away_and_taken_out_it_goes_on_bit_for_bit(tiny, replay, target_net) -> None:
-    config = with_objective(tiny, target_net=target_net)
+VARIANTS = {
+    "default": {},
+    "ema": {"target_net": "ema", "center_frames": True, "encoder_lr_halving": 2},
+    "joint": {"decoder": "joint", "heads_latents": "dreamed", "regularizer": "sigreg"},
+    "alone": {"decoder": "alone", "switch": "alternate", "regularizer": "vicreg"},
+}
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_put_away_and_taken_out_it_goes_on_bit_for_bit(tiny, replay, variant) -> None:
+    config = with_objective(tiny, **VARIANTS[variant])
     learner = build(config)
     run(learner, replay, range(2))
     file = io.BytesIO()

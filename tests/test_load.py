@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 import pytest
 from hypothesis import given, settings
@@ -76,14 +76,14 @@ def test_settings_survive_yaml_and_dicts(tmp_path_factory: pytest.TempPathFactor
 
 @pytest.mark.parametrize("key", sorted(KNOBS.keys() - set(NAMES)))
 def test_every_knob_can_be_set(key: str) -> None:
-    value = other(KNOBS[key])
+    value = other(key, KNOBS[key])
     also = ["objective.offset_noise=0"] if value == "heun" else []
     config = build(f"{key}={json.dumps(value)}", *also)
     assert flatten(asdict(config))[key] == (tuple(value) if isinstance(value, list) else value)
 
 
-def other(value: Any) -> Any:
-    """A value of the same type that differs; for a choice, one that all choices in config.py allow."""
+def other(key: str, value: Any) -> Any:
+    """A value of the same type that differs; for a choice, another of its choices."""
     match value:
         case bool():
             return not value
@@ -93,10 +93,15 @@ def other(value: Any) -> Any:
             return value / 2
         case tuple():
             return [*value[1:], value[-1] * 2]
-    return {
-        "stop_grad": "ema", "change": "latent", "standard": "none", "random": "never", "diffusion": "mse",
-        "euler": "heun", "auto": "float32", "catch": "pong",
-    }[value]  # fmt: skip
+    return next((choice for choice in choices(key) if choice != value), "pong")
+
+
+def choices(key: str) -> tuple[Any, ...]:
+    """What a dotted key's Literal allows."""
+    kind: Any = Config
+    for name in key.split("."):
+        kind = get_type_hints(kind)[name]
+    return get_args(kind)
 
 
 @pytest.mark.parametrize(("game", "device", "preset"), [
@@ -146,7 +151,7 @@ def test_numbers_as_people_write_them(text: str, value: float) -> None:
     ("seed.x=1", "did you mean seed?"),
     ("xyzzy=1", "there is no setting xyzzy; the groups are env, replay, encoder"),
     ("denoiser=96", "denoiser is a group; write one of its settings, for example denoiser.channels=64"),
-    ("env.num_envs=1.5", "env.num_envs must be a whole number, not 1.5; write for example env.num_envs=2"),
+    ("env.num_envs=1.5", "env.num_envs must be a whole number, not 1.5; write for example env.num_envs=4"),
     ("seed=true", "seed must be a whole number, not true"),
     ("seed=null", "seed must be a whole number, not null"),
     ("optim.lr=fast", 'optim.lr must be a number, not "fast"; write for example optim.lr=0.0003'),

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor, nn
 
 from jedi_sdk.config import HeadsConfig
 from jedi_sdk.nn import MaskedLSTM, ResBlock, conv3x3, group_norm
+from jedi_sdk.rng import Rng
 from jedi_sdk.types import LSTMState
 
 NUM_REWARDS = 3  # the sign: -1, 0, 1
+Reading = Literal["sample", "mean", "argmax"]  # what is made of the sign's three probabilities
 
 
 class Heads(nn.Module):
@@ -52,3 +56,11 @@ class Heads(nn.Module):
         y, memory = self.lstm(self.norm(x).reshape(b, t, -1), state, mask)
         logits_rew, logits_end = self.out(y).float().split([NUM_REWARDS, 2], dim=-1)
         return logits_rew, logits_end, memory
+
+
+def read_reward(logits: Float[Tensor, "b 3"], reading: Reading, rng: Rng) -> Float[Tensor, "b"]:
+    """The sign of the reward: drawn, the likeliest, or its mean, which lies between -1 and 1."""
+    if reading == "mean":
+        p = logits.softmax(-1)
+        return p[:, 2] - p[:, 0]
+    return (rng.categorical(logits) if reading == "sample" else logits.argmax(-1)).float() - 1

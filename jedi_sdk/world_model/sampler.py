@@ -29,10 +29,11 @@ def sample(
 ) -> Float[Tensor, "n c h w"]:
     """Algorithm 2 (stochastic Euler or Heun), from unit noise ``y`` to a sample.
 
+    EDM scales the first noise to σ_max; DIAMOND leaves it at unit size (``config.start``).
     ``noise`` is only called where ``config.s_churn`` > 0 puts noise back in.
     """
     sigmas = karras_sigmas(config.steps, config.sigma_min, config.sigma_max, config.rho)
-    y = y * sigmas[0]
+    y = y * sigmas[0] if config.start == "sigma_max" else y
     for sigma, sigma_next in itertools.pairwise(sigmas):
         y, sigma_hat = _churn(y, sigma, config, noise)
         slope = (y - denoise(y, sigma_hat)) / sigma_hat

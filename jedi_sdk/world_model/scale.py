@@ -1,16 +1,42 @@
 """Running scales: what brings latents, or their changes, to the spread that the noise levels expect (σ_data).
 
-The paper leaves the scale of the latents open. Statistics are buffers, move only while training, and carry no
-gradient; from the first batch on they are plain averages until the momentum takes over.
+The paper leaves the scale of the latents open. Statistics are buffers and move only while training; from the first
+batch on they are plain averages until the momentum takes over.
 """
 
 from __future__ import annotations
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, UInt8
 from torch import Tensor, nn
 
 EPSILON = 1e-6
+
+
+class FrameMean(nn.Module):
+    """What is subtracted from frames: mid-grey, or once it is updated the mean frame, both as uint8 counts.
+
+    In most games nearly all of a frame is always the same. Left in, it fills the latents, and whatever moves is a
+    small difference between large numbers, which any step of the encoder's shakes.
+    """
+
+    SLOWEST = 1e-3  # of the mean's rates: it must not run after the latest frames
+
+    def __init__(self, shape: tuple[int, int, int]) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.full(shape, 127.5))
+        self.register_buffer("batches", torch.zeros(()))
+        self.mean: Tensor
+        self.batches: Tensor
+
+    def forward(self, obs: UInt8[Tensor, "n H W 3"]) -> Float[Tensor, "n 3 H W"]:
+        """Frames as networks see them: between -2 and 2, channels first in name and last in memory."""
+        return obs.float().sub_(self.mean).mul_(1 / 127.5).permute(0, 3, 1, 2)
+
+    @torch.no_grad()
+    def update(self, obs: UInt8[Tensor, "n H W 3"]) -> None:
+        self.mean.lerp_(obs.float().mean(0), _rate(self.batches, 1 - self.SLOWEST))
+        self.batches.add_(1)
 
 
 class LatentScale(nn.Module):
@@ -26,23 +52,44 @@ class LatentScale(nn.Module):
         self.var: Tensor
         self.batches: Tensor
 
-    def forward(self, z: Float[Tensor, "*n c h w"]) -> Float[Tensor, "*n c h w"]:
-        return (z - self.mean) * (self.target / (self.var.sqrt() + EPSILON))
+    def forward(
+        self, z: Float[Tensor, "*n c h w"], mask: Bool[Tensor, "*n"] | None = None
+    ) -> Float[Tensor, "*n c h w"]:
+        """By the running statistics. With ``mask``, which says what of the batch is real, the gradient is that of
+        batch normalisation: batch renormalisation (Ioffe 2017, arXiv 1702.03275).
+
+        A shift of all latents alike would be taken back by the statistics and changes nothing; a gradient that does
+        not know it pushes the encoder on and on in that direction, faster than the running mean can follow.
+        """
+        std = (self.var + EPSILON**2).sqrt()
+        if mask is not None and z.requires_grad:
+            mean, var = _moments(z, mask)
+            std_batch = (var + EPSILON**2).sqrt()  # not sqrt(var): its slope at 0 is infinite
+            shift, stretch = (mean - self.mean).detach() / std, (std_batch / std).detach()
+            return self.target * ((z - mean) / std_batch * stretch + shift)
+        return (z - self.mean) * (self.target / std)
 
     @torch.no_grad()
     def update(self, z: Float[Tensor, "*n c h w"], mask: Bool[Tensor, "*n"]) -> None:
-        real = mask[..., None, None, None].to(z.dtype)
-        count = real.sum().clamp(min=1)
-        mean = (z * real).flatten(0, -4).sum(0) / count
-        var = ((z - mean).square() * real).sum() / (count * mean.numel())
+        mean, var = _moments(z, mask)
         rate = _rate(self.batches, self.momentum)
         self.mean.lerp_(mean, rate)
         self.var.lerp_(var, rate)
         self.batches.add_(1)
 
 
-class ChangeScale(nn.Module):
-    """Brings the change z[t+1] - z[t] to a root mean square of ``target``, and back."""
+def _moments(
+    z: Float[Tensor, "*n c h w"], mask: Bool[Tensor, "*n"]
+) -> tuple[Float[Tensor, "c h w"], Float[Tensor, ""]]:
+    """Of the real latents: each element's mean, and the variance of all elements around theirs."""
+    real = mask[..., None, None, None].to(z.dtype)
+    count = real.sum().clamp(min=1)
+    mean = (z * real).flatten(0, -4).sum(0) / count
+    return mean, ((z - mean).square() * real).sum() / (count * mean.numel())
+
+
+class TargetScale(nn.Module):
+    """Brings what is diffused, the next latent or its change, to a root mean square of ``target``, and back."""
 
     def __init__(self, target: float, momentum: float) -> None:
         super().__init__()
@@ -52,16 +99,16 @@ class ChangeScale(nn.Module):
         self.mean_square: Tensor
         self.batches: Tensor
 
-    def forward(self, change: Tensor) -> Tensor:
-        return change * (self.target / (self.mean_square.sqrt() + EPSILON))
+    def forward(self, y: Tensor) -> Tensor:
+        return y * (self.target / (self.mean_square.sqrt() + EPSILON))
 
     def inverse(self, y: Tensor) -> Tensor:
         return y * ((self.mean_square.sqrt() + EPSILON) / self.target)
 
     @torch.no_grad()
-    def update(self, change: Float[Tensor, "n c h w"], mask: Bool[Tensor, "n"]) -> None:
-        real = mask[:, None, None, None].to(change.dtype)
-        mean_square = (change.square() * real).sum() / (real.sum().clamp(min=1) * change[0].numel())
+    def update(self, y: Float[Tensor, "n c h w"], mask: Bool[Tensor, "n"]) -> None:
+        real = mask[:, None, None, None].to(y.dtype)
+        mean_square = (y.square() * real).sum() / (real.sum().clamp(min=1) * y[0].numel())
         self.mean_square.lerp_(mean_square, _rate(self.batches, self.momentum))
         self.batches.add_(1)
 

@@ -25,3 +25,12 @@ def effective_rank(z: Float[Tensor, "n c h w"]) -> Float[Tensor, ""]:
         return z.new_zeros(())
     p = singular / singular.sum()
     return (-(p * p.clamp(min=1e-300).log()).sum()).exp().float()
+
+
+@torch.no_grad()
+def repeat_last(z: Float[Tensor, "n pair *shape"]) -> Float[Tensor, ""]:
+    """Mean squared change from the first latent of each pair to the last, over the variance of the last ones.
+
+    0 where nothing moves, 2 where neighbours have nothing in common; NaN where nothing ever changes.
+    """
+    return (z[:, -1] - z[:, 0]).square().mean() / z[:, -1].var(0, correction=0).mean()

@@ -10,14 +10,16 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int64, UInt8
 from torch import Tensor, nn
 
-from jedi_sdk.config import Config
+from jedi_sdk.config import Config, SamplerConfig
 from jedi_sdk.rng import Rng
 from jedi_sdk.types import DreamState, Losses, LSTMState, Segment
+from jedi_sdk.world_model.decoder import Decoder
 from jedi_sdk.world_model.denoiser import Denoiser
-from jedi_sdk.world_model.encoder import Encoder, clamp
-from jedi_sdk.world_model.heads import Heads
+from jedi_sdk.world_model.encoder import FRAME_SIZE, Encoder, clamp
+from jedi_sdk.world_model.heads import Heads, Reading, read_reward
+from jedi_sdk.world_model.regularize import sigreg, vicreg
 from jedi_sdk.world_model.sampler import sample
-from jedi_sdk.world_model.scale import ChangeScale, LatentScale
+from jedi_sdk.world_model.scale import FrameMean, LatentScale, TargetScale
 
 SIGMA_BINS = (0.25, 0.5, 1.0)  # edges of the noise levels by which the loss is logged
 
@@ -38,11 +40,13 @@ class WorldModel(nn.Module):
         self.objective, self.sampler, self.context = o, config.sampler, config.context
         self.encoder: Any = encoder or Encoder(config.encoder)
         shape: tuple[int, int, int] = tuple(self.encoder.latent_shape)
-        self.latent_shape = shape
+        self.latent_shape, self.num_actions = shape, num_actions
         self.denoiser: Denoiser = denoiser or Denoiser(shape, num_actions, config.context, config.denoiser, o)
         self.heads: Heads = heads or Heads(shape, num_actions, config.heads)
+        self.frame_mean = FrameMean((FRAME_SIZE, FRAME_SIZE, 3))
         self.latent_scale = LatentScale(shape, o.sigma_data, o.scale_momentum)
-        self.change_scale = ChangeScale(o.sigma_data, o.scale_momentum)
+        self.target_scale = TargetScale(o.sigma_data, o.scale_momentum)
+        self.decoder = None if o.decoder == "none" else Decoder(shape)  # an ablation
         self.register_buffer("batches", torch.zeros((), dtype=torch.int64))
         self.batches: Tensor
         self.target_encoder = None
@@ -56,12 +60,11 @@ class WorldModel(nn.Module):
         return self._to_latent(self._features(self.encoder, obs))
 
     def _features(self, encoder: nn.Module, obs: Tensor) -> Tensor:
-        x = obs.flatten(0, -4).permute(0, 3, 1, 2).float()  # H W C in memory: channels_last
-        x = x.mul_(1 / 127.5).sub_(1)
-        return encoder(x).float().unflatten(0, obs.shape[:-3])
+        return encoder(self.frame_mean(obs.flatten(0, -4))).float().unflatten(0, obs.shape[:-3])
 
-    def _to_latent(self, features: Tensor) -> Tensor:
-        z = self.latent_scale(features) if self.objective.latent_scale == "standard" else features
+    def _to_latent(self, features: Tensor, mask: Tensor | None = None) -> Tensor:
+        """``mask``: which frames of a batch that teaches the encoder are real."""
+        z = self.latent_scale(features, mask) if self.objective.latent_scale == "standard" else features
         return self._clamp(z)
 
     def _clamp(self, z: Tensor) -> Tensor:
@@ -69,11 +72,21 @@ class WorldModel(nn.Module):
 
     # -- what is diffused: the latent, or its change -----------------------------------------------------------
 
+    def _raw_target(self, z_last: Tensor, z_next: Tensor) -> Tensor:
+        return z_next - z_last if self.objective.predict == "change" else z_next
+
     def _target(self, z_last: Tensor, z_next: Tensor) -> Tensor:
-        return self.change_scale(z_next - z_last) if self.objective.predict == "change" else z_next
+        y = self._raw_target(z_last, z_next)
+        return self.target_scale(y) if self.objective.target_scale == "tracked" else y
 
     def _latent(self, z_last: Tensor, y: Tensor) -> Tensor:
-        return self._clamp(z_last + self.change_scale.inverse(y) if self.objective.predict == "change" else y)
+        """The inverse of ``_target``, within the clamp's bounds."""
+        y = self.target_scale.inverse(y) if self.objective.target_scale == "tracked" else y
+        if self.objective.predict == "latent":
+            return self._clamp(y)
+        # z_last went through the soft clamp already: a second one would shrink what did not change, step by step
+        z, s = z_last + y, self.objective.clamp_scale
+        return z.clamp(-s, s) if self.objective.clamp else z
 
     # -- learning -----------------------------------------------------------------------------------------------
 
@@ -83,8 +96,11 @@ class WorldModel(nn.Module):
         ``segment`` holds ``context + predicted_steps`` frames.
         """
         k, steps = self.context, self.objective.predicted_steps
-        z, z_target = self._context_and_target(segment)
-        self.change_scale.update((z_target[:, k] - z_target[:, k - 1]), segment.mask[:, k])
+        if self.objective.center_frames:
+            self.frame_mean.update(segment.obs[segment.mask])
+        features = self._features(self.encoder, segment.obs)
+        z, z_target = self._context_and_target(segment, features)
+        self.target_scale.update(self._raw_target(z_target[:, k - 1], z_target[:, k]), segment.mask[:, k])
         history = list(z.unbind(1))[:k]
         losses, sigmas = [], []
         for t in range(k, k + steps):
@@ -97,18 +113,38 @@ class WorldModel(nn.Module):
         per_step = torch.stack(losses)
         real = segment.mask[:, k : k + steps].T
         total = (per_step.sum(1) / real.sum(1).clamp(min=1)).sum()
-        return Losses(total, self._denoise_terms(per_step, torch.stack(sigmas), real, z.detach()))
+        terms = self._denoise_terms(per_step, torch.stack(sigmas), real, z.detach())
+        for name, term in self._companions(segment, features, rng).items():
+            total = total + term
+            terms[name] = term.detach()
+        return Losses(total, terms)
 
-    def _context_and_target(self, segment: Segment) -> tuple[Tensor, Tensor]:
+    def _context_and_target(self, segment: Segment, features: Tensor) -> tuple[Tensor, Tensor]:
         """The latents as the context sees them, and as a target without gradient."""
-        features = self._features(self.encoder, segment.obs)
         self.latent_scale.update(features.detach(), segment.mask)
-        z = self._to_latent(features)
+        seen = segment.mask & (torch.arange(segment.mask.shape[1], device=features.device) < self.context)
+        z = self._to_latent(features, seen)  # targets have no part in the gradient, not even through the batch's mean
         z_target = z.detach()
         if self.target_encoder is not None:
             with torch.no_grad():
                 z_target = self._to_latent(self._features(self.target_encoder, segment.obs))
-        return (z if self.objective.encoder_grad else z.detach()), z_target
+        return (z if self._denoiser_teaches else z.detach()), z_target
+
+    @property
+    def _denoiser_teaches(self) -> bool:
+        return self.objective.encoder_grad and self.objective.decoder != "alone"
+
+    def _companions(self, segment: Segment, features: Tensor, rng: Rng) -> dict[str, Tensor]:
+        """What an objective may add to equation 8: a guard against collapse, the ablation's reconstruction."""
+        o, losses = self.objective, {}
+        if o.regularizer != "none":
+            z = self._to_latent(features, segment.mask)[segment.mask].flatten(1) / o.sigma_data
+            guard = vicreg(z) if o.regularizer == "vicreg" else sigreg(z, rng)
+            losses[f"encoder/{o.regularizer}"] = o.regularizer_weight * guard
+        if self.decoder is not None:
+            frames = self.decoder(self._to_latent(features, segment.mask)[segment.mask])
+            losses["encoder/reconstruction"] = (frames - self.frame_mean(segment.obs[segment.mask])).square().mean()
+        return losses
 
     def _predict(self, context: Tensor, act: Tensor, z_next: Tensor, rng: Rng) -> tuple[Tensor, Tensor, Tensor]:
         """One predicted step: squared error of F (n,), the one-shot prediction of z[t+1], the noise level (n,)."""
@@ -156,9 +192,12 @@ class WorldModel(nn.Module):
         for slow, fast in zip(self.target_encoder.parameters(), self.encoder.parameters(), strict=True):
             slow.lerp_(fast, 1 - self.objective.ema_decay)
 
-    def heads_loss(self, segment: Segment) -> Losses:
+    def heads_loss(self, segment: Segment, rng: Rng) -> Losses:
         """Cross-entropy of reward sign and termination on the real transitions; trains the heads and the encoder."""
-        z = self.encode(segment.obs)
+        z = self._to_latent(self._features(self.encoder, segment.obs), segment.mask)
+        z = z if self.objective.heads_grad and self.objective.decoder != "alone" else z.detach()
+        if self.objective.heads_latents == "dreamed":
+            z = self._dream_half(z, segment.act, rng)
         real = segment.mask[:, :-1] & segment.mask[:, 1:]
         logits_rew, logits_end, _ = self.heads(z, segment.act[:, :-1], mask=real[:, : self.context - 1])
         rew = segment.rew[:, :-1].sign().long() + 1
@@ -166,6 +205,12 @@ class WorldModel(nn.Module):
         loss_rew = F.cross_entropy(logits_rew[real], rew[real])
         loss_end = F.cross_entropy(logits_end[real], end[real])
         return Losses(loss_rew + loss_end, {"heads/reward": loss_rew.detach(), "heads/termination": loss_end.detach()})
+
+    def _dream_half(self, z: Tensor, act: Tensor, rng: Rng) -> Tensor:
+        """The first half of the batch dreamed on from its context, along the recorded actions."""
+        half = len(z) // 2
+        dreamed = self.dream_along(z[:half, : self.context].detach(), act[:half], rng)
+        return torch.cat([torch.cat([z[:half, : self.context], dreamed], dim=1), z[half:]])
 
     # -- dreaming -----------------------------------------------------------------------------------------------
 
@@ -188,21 +233,44 @@ class WorldModel(nn.Module):
 
     @torch.no_grad()
     def step(
-        self, state: DreamState, act: Int64[Tensor, "b"], rng: Rng
+        self,
+        state: DreamState,
+        act: Int64[Tensor, "b"],
+        rng: Rng,
+        sampler: SamplerConfig | None = None,
+        reward: Reading = "sample",
     ) -> tuple[DreamState, Float[Tensor, "b"], Bool[Tensor, "b"]]:
-        """One imagined step: the next state, the sign of its reward and whether the episode ends, both sampled."""
+        """One imagined step: the next state, the sign of its reward and whether the episode ends, both sampled.
+
+        ``sampler`` in place of the model's own; ``reward`` may also be the sign's mean or the likeliest.
+        """
         acts = torch.cat([state.act, act[:, None]], dim=1)
-        z_next = self.imagine_next(state.z, acts, rng)
+        z_next = self.imagine_next(state.z, acts, rng, sampler)
         pair = torch.stack([state.z[:, -1], z_next], dim=1)
         logits_rew, logits_end, lstm = self.heads(pair, act[:, None], state.lstm)
-        rew = rng.categorical(logits_rew[:, 0]).float() - 1
+        rew = read_reward(logits_rew[:, 0], reward, rng)
         end = rng.categorical(logits_end[:, 0]).bool()
         z = torch.cat([state.z[:, 1:], z_next[:, None]], dim=1)
         return DreamState(z, acts[:, 1:], lstm), rew, end
 
     @torch.no_grad()
+    def dream_along(
+        self, z: Float[Tensor, "b k c h w"], act: Int64[Tensor, "b t"], rng: Rng
+    ) -> Float[Tensor, "b horizon c h w"]:
+        """The ``t - k`` latents behind a context, dreamed with given actions; the last action is not used."""
+        k = self.context
+        zs = list(z.unbind(1))
+        for t in range(k, act.shape[1]):
+            zs.append(self.imagine_next(torch.stack(zs[-k:], dim=1), act[:, t - k : t], rng))
+        return torch.stack(zs[k:], dim=1)
+
+    @torch.no_grad()
     def imagine_next(
-        self, z: Float[Tensor, "b k c h w"], act: Int64[Tensor, "b k"], rng: Rng
+        self,
+        z: Float[Tensor, "b k c h w"],
+        act: Int64[Tensor, "b k"],
+        rng: Rng,
+        sampler: SamplerConfig | None = None,
     ) -> Float[Tensor, "b c h w"]:
         """A sample of the next latent."""
         if self.objective.predictor == "mse":
@@ -214,4 +282,4 @@ class WorldModel(nn.Module):
         def denoise(y: Tensor, sigma: float) -> Tensor:
             return self.denoiser(y, y.new_full((len(y),), sigma), z, act)
 
-        return self._latent(z[:, -1], sample(denoise, noise(), self.sampler, noise))
+        return self._latent(z[:, -1], sample(denoise, noise(), sampler or self.sampler, noise))

@@ -38,7 +38,7 @@ class RowRng(Rng):
 
 def build(config: Config, wake) -> tuple[WorldModel, ActorCritic]:
     world_model = wake(WorldModel(config, 3))
-    world_model.change_scale.mean_square.fill_(0.1)
+    world_model.target_scale.mean_square.fill_(0.1)
     return world_model, wake(ActorCritic(SHAPE, 3, config.actor_critic))
 
 

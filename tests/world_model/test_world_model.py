@@ -1,8 +1,4 @@
-"""The world model's losses and steps: where gradients go, what the switch does, and values that can be computed.
-
-The trick of this page: every frame carries its number in its pixels, and the encoder looks its latent up in a
-table of parameters. So latents are whatever a test wants, and the table's gradient tells which frames learned.
-"""
+"""The world model's losses and steps: where gradients go, what the switch does, and values that can be computed."""
 
 import itertools
 import math
@@ -13,78 +9,13 @@ import pytest
 import torch
 from torch import nn
 
-from jedi_sdk.config import Config, ObjectiveConfig, SamplerConfig
+from jedi_sdk.config import ObjectiveConfig, SamplerConfig
 from jedi_sdk.presets import OBJECTIVES
 from jedi_sdk.rng import Rng
 from jedi_sdk.types import Segment
-from jedi_sdk.world_model import Denoiser, Heads, WorldModel, clamp, karras_sigmas
+from jedi_sdk.world_model import Heads, WorldModel, clamp, karras_sigmas
 
-B, T, SHAPE = 3, 6, (4, 8, 8)
-
-
-class Table(nn.Module):
-    """An encoder that knows every frame by its number."""
-
-    latent_shape = SHAPE
-
-    def __init__(self, frames: int = B * T, std: float = 0.5) -> None:
-        super().__init__()
-        self.latents = nn.Parameter(std * torch.randn(frames, *SHAPE))
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return self.latents[self.numbers(x)]
-
-    def numbers(self, x: torch.Tensor) -> torch.Tensor:
-        low, high = ((x[:, :2, 0, 0] + 1) * 127.5).round().long().unbind(1)
-        return low + 256 * high
-
-    def learned(self) -> torch.Tensor:
-        """Which frames got a gradient (b t)."""
-        assert self.latents.grad is not None
-        return self.latents.grad.flatten(1).any(1).view(-1, T)
-
-
-class Recorder(Denoiser):
-    """A denoiser that keeps the contexts and actions it saw; ``constant`` replaces what the network says."""
-
-    constant: float | None = None
-    seen: Any
-
-    def network(self, y_scaled, c_noise, z, act):
-        self.seen.append((z, act))
-        f = super().network(y_scaled, c_noise, z, act)
-        return f if self.constant is None else torch.full_like(f, self.constant)
-
-
-def segment(b: int = B, t: int = T, **columns: torch.Tensor) -> Segment:
-    numbers = torch.arange(b * t)
-    obs = torch.zeros(b * t, 64, 64, 3, dtype=torch.uint8)
-    obs[:, 0, 0, 0], obs[:, 0, 0, 1] = (numbers % 256).byte(), (numbers // 256).byte()
-    no, yes = torch.zeros(b, t, dtype=torch.bool), torch.ones(b, t, dtype=torch.bool)
-    fixed = {"obs": obs.view(b, t, 64, 64, 3), "rew": no.float(), "end": no, "trunc": no, "mask": yes}
-    act = torch.randint(3, (b, t), generator=torch.Generator().manual_seed(0))
-    return Segment(**{**fixed, "act": act, **columns})
-
-
-def with_objective(config: Config, objective: ObjectiveConfig | None = None, **values) -> Config:
-    return replace(config, objective=replace(objective or config.objective, **values))
-
-
-def plain(config: Config, **values) -> Config:
-    """Nothing done to the latents: they are what the table says."""
-    return with_objective(config, **{"predict": "latent", "latent_scale": "none", "clamp": False, **values})
-
-
-def build(config: Config, encoder: Table | None = None, constant: float | None = None, wake=None) -> Any:
-    """A world model with a table and a recorder, awake if asked for."""
-    encoder = encoder or Table()
-    denoiser: Any = Recorder(SHAPE, 3, config.context, config.denoiser, config.objective)
-    denoiser.seen, denoiser.constant = [], constant
-    world_model = WorldModel(config, 3, encoder=encoder, denoiser=denoiser)
-    if wake is not None:
-        wake(world_model.denoiser)
-        wake(world_model.heads)
-    return world_model
+from .table import SHAPE, B, T, Table, build, plain, segment, with_objective
 
 
 def learned(world_model: WorldModel, seg: Segment) -> list[bool]:
@@ -99,6 +30,13 @@ def moves(parameter: nn.Parameter) -> bool:
     """Whether it has a gradient, and a finite one."""
     gradient = parameter.grad
     return gradient is not None and bool(gradient.isfinite().all()) and bool(gradient.any())
+
+
+def trained(world_model: WorldModel) -> set[str]:
+    """Which networks have gradients: each in all of its parameters or in none."""
+    found = {name: [moves(p) for p in module.parameters()] for name, module in world_model.named_children()}
+    assert all(all(some) or not any(some) for some in found.values())
+    return {name for name, some in found.items() if any(some)}
 
 
 # -- gradients ------------------------------------------------------------------------------------------------
@@ -130,8 +68,17 @@ def test_without_encoder_grad_the_denoising_loss_teaches_the_denoiser_alone(tiny
     world_model.denoise_loss(segment(), Rng(0)).total.backward()
     assert world_model.encoder.latents.grad is None
     assert all(p.grad is not None and p.grad.any() for p in world_model.denoiser.unet.parameters())
-    world_model.heads_loss(segment()).total.backward()
+    world_model.heads_loss(segment(), Rng(0)).total.backward()
     assert world_model.encoder.learned().all()
+
+
+@pytest.mark.parametrize("heads_latents", ["encoded", "dreamed"])
+def test_without_heads_grad_the_heads_loss_teaches_the_heads_alone(tiny, wake, heads_latents) -> None:
+    world_model = build(with_objective(tiny, heads_grad=False, heads_latents=heads_latents), wake=wake)
+    world_model.heads_loss(segment(), Rng(0)).total.backward()
+    assert trained(world_model) == {"heads"}
+    world_model.denoise_loss(segment(), Rng(0)).total.backward()
+    assert world_model.encoder.learned().any()
 
 
 def test_no_gradient_flows_through_a_prediction_fed_back(tiny, wake) -> None:
@@ -148,6 +95,12 @@ VALUES = {
     "clamp": [True, False],
     "predictor": ["diffusion", "mse"],
     "encoder_grad": [True, False],
+    "heads_grad": [True, False],
+    "center_frames": [True, False],
+    "target_scale": ["none", "tracked"],
+    "regularizer": ["none", "vicreg", "sigreg"],
+    "decoder": ["none", "joint", "alone"],
+    "heads_latents": ["encoded", "dreamed"],
     "predicted_steps": [1, 2, 3],
 }
 
@@ -164,13 +117,13 @@ def test_every_variant_trains_its_real_networks(tiny, wake, objective, name, val
     losses = world_model.denoise_loss(segment(b, t, obs=frames), Rng(0))
     losses.total.backward()
     assert all(term.isfinite() and not term.requires_grad for term in losses.terms.values())
-    assert all(moves(p) for p in world_model.denoiser.parameters())
-    trains_encoder = [moves(p) for p in world_model.encoder.parameters()]
-    assert trains_encoder == [config.objective.encoder_grad] * len(trains_encoder)
+    o = config.objective
+    assert trained(world_model) == {"denoiser", *["encoder"] * o.encoder_grad, *["decoder"] * (o.decoder != "none")}
     world_model.zero_grad()
-    world_model.heads_loss(segment(b, t, obs=frames)).total.backward()
-    for module in (world_model.heads, world_model.encoder):
-        assert all(moves(p) for p in module.parameters())
+    losses = world_model.heads_loss(segment(b, t, obs=frames), Rng(0))
+    losses.total.backward()
+    assert all(term.isfinite() and not term.requires_grad for term in losses.terms.values())
+    assert trained(world_model) == {"heads", *["encoder"] * (o.heads_grad and o.decoder != "alone")}
     z = world_model.imagine_next(torch.randn(2, 4, *SHAPE), torch.zeros(2, 4, dtype=torch.int64), Rng(0))
     assert z.isfinite().all()
 
@@ -211,7 +164,7 @@ def test_whose_latents_the_target_is(tiny, target_net) -> None:
 
 def test_the_change_is_measured_in_its_own_running_scale(tiny) -> None:
     """On the first batch the first change has exactly the root mean square σ_data, so a network of 0 loses 1."""
-    config = plain(tiny, predict="change", predictor="mse", switch="never")
+    config = plain(tiny, predict="change", target_scale="tracked", predictor="mse", switch="never")
     world_model = build(config, Table(std=0.01), constant=0.0)
     z = world_model.encoder.latents.detach().view(B, T, -1)
     terms = world_model.denoise_loss(segment(), Rng(0)).terms
@@ -224,7 +177,7 @@ def test_the_change_is_measured_in_its_own_running_scale(tiny) -> None:
 
 def test_behind_a_prediction_fed_back_the_change_asked_for_leads_from_it_to_the_real_latent(tiny) -> None:
     """A network of 0 predicts no change, so the second change is asked for from z[3] and not from z[4]."""
-    config = plain(tiny, predict="change", predictor="mse", switch="always")
+    config = plain(tiny, predict="change", target_scale="tracked", predictor="mse", switch="always")
     world_model = build(config, Table(std=0.01), constant=0.0)
     z = world_model.encoder.latents.detach().view(B, T, -1)
     terms = world_model.denoise_loss(segment(), Rng(0)).terms
@@ -359,7 +312,7 @@ def test_the_clamp_bounds_encoder_and_denoiser(tiny) -> None:
 
 
 def test_fresh_heads_bet_on_nothing(tiny) -> None:
-    terms = build(tiny).heads_loss(segment()).terms
+    terms = build(tiny).heads_loss(segment(), Rng(0)).terms
     assert float(terms["heads/reward"]) == pytest.approx(math.log(3), rel=1e-5)
     assert float(terms["heads/termination"]) == pytest.approx(math.log(2), rel=1e-5)
 
@@ -378,9 +331,9 @@ def test_loss_and_dream_agree_on_what_the_heads_say(tiny) -> None:
     world_model.heads = ByAction()
     seg = segment()
     true = replace(seg, rew=seg.act - 1.0, end=seg.act == 2)
-    assert float(world_model.heads_loss(true).total) == pytest.approx(0, abs=1e-6)
+    assert float(world_model.heads_loss(true, Rng(0)).total) == pytest.approx(0, abs=1e-6)
     for wrong in (replace(true, rew=-true.rew), replace(true, end=~true.end), replace(true, act=true.act.roll(1, 1))):
-        assert float(world_model.heads_loss(wrong).total) > 1
+        assert float(world_model.heads_loss(wrong, Rng(0)).total) > 1
     state = world_model.start(seg[:, :4])
     _, rew, end = world_model.step(state, torch.tensor([0, 1, 2]), Rng(0))
     assert rew.tolist() == [-1.0, 0.0, 1.0]
@@ -391,7 +344,7 @@ def test_only_transitions_between_two_real_frames_teach_the_heads(tiny, wake) ->
     mask = torch.ones(B, T, dtype=torch.bool)
     mask[0, :2], mask[1, 4:], mask[2, :3] = False, False, False
     world_model = build(plain(tiny), wake=wake)
-    losses = world_model.heads_loss(segment(mask=mask))
+    losses = world_model.heads_loss(segment(mask=mask), Rng(0))
     losses.total.backward()
     assert torch.equal(world_model.encoder.learned(), mask)
     real = [(b, t) for b in range(B) for t in range(T - 1) if mask[b, t] and mask[b, t + 1]]
@@ -399,7 +352,7 @@ def test_only_transitions_between_two_real_frames_teach_the_heads(tiny, wake) ->
     rew, end = torch.ones(B, T), torch.ones(B, T, dtype=torch.bool)
     for b, t in real:
         rew[b, t], end[b, t] = 0, False
-    assert torch.equal(world_model.heads_loss(replace(other, rew=rew, end=end)).total, losses.total)
+    assert torch.equal(world_model.heads_loss(replace(other, rew=rew, end=end), Rng(0)).total, losses.total)
 
 
 def unroll(heads: Heads, z: torch.Tensor, act: torch.Tensor) -> Any:
@@ -443,7 +396,8 @@ def test_the_heads_loss_burns_in_like_a_dream(tiny, wake) -> None:
     before, _, _ = world_model.heads(z[:, 2:4], seg.act[:, 2:3])
     behind, _, _ = world_model.heads(z[:, 3:], seg.act[:, 3:5], state.lstm)
     expected = nn.functional.cross_entropy(torch.cat([before, behind], 1)[0], torch.tensor([2, 0, 2]))
-    assert float(world_model.heads_loss(seg).terms["heads/reward"]) == pytest.approx(float(expected.detach()), rel=1e-4)
+    terms = world_model.heads_loss(seg, Rng(0)).terms
+    assert float(terms["heads/reward"]) == pytest.approx(float(expected.detach()), rel=1e-4)
 
 
 # -- one imagined step -----------------------------------------------------------------------------------------
@@ -452,9 +406,14 @@ def test_the_heads_loss_burns_in_like_a_dream(tiny, wake) -> None:
 @pytest.mark.parametrize("predict", ["latent", "change"])
 def test_a_step_with_a_fresh_denoiser_shrinks_the_noise_as_the_sampler_must(tiny, predict) -> None:
     """D(y; σ) = c_skip·y makes the sampler linear: the noise times a product over its noise levels."""
-    config = plain(replace(tiny, sampler=SamplerConfig(steps=4)), predict=predict, offset_noise=0.3)
+    config = plain(
+        replace(tiny, sampler=SamplerConfig(steps=4, start="sigma_max")),
+        predict=predict,
+        target_scale="tracked",
+        offset_noise=0.3,
+    )
     world_model = build(config, constant=0.0)
-    world_model.change_scale.mean_square.fill_(0.04)
+    world_model.target_scale.mean_square.fill_(0.04)
     z, act = torch.randn(B, 4, *SHAPE), torch.zeros(B, 4, dtype=torch.int64)
     sigmas = karras_sigmas(4, 2e-3, 5.0, 7.0)
     factor = sigmas[0]
@@ -462,7 +421,7 @@ def test_a_step_with_a_fresh_denoiser_shrinks_the_noise_as_the_sampler_must(tiny
         c_skip = 0.25 / (0.25 + 0.09 + sigma**2)
         factor *= 1 + (after - sigma) * (1 - c_skip) / sigma
     noise = factor * Rng(5).normal(B, *SHAPE)
-    expected = noise if predict == "latent" else z[:, 3] + noise * 0.2 / 0.5
+    expected = noise * 0.2 / 0.5 + (z[:, 3] if predict == "change" else 0)
     torch.testing.assert_close(world_model.imagine_next(z, act, Rng(5)), expected, rtol=1e-4, atol=1e-5)
 
 

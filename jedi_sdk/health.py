@@ -1,0 +1,57 @@
+"""Whether latents are alive: spread out, of many dimensions, and slower than the frames they come from are long."""
+
+from __future__ import annotations
+
+import torch
+
+from jedi_sdk.config import RunConfig
+from jedi_sdk.types import Segment
+from jedi_sdk.world_model import WorldModel
+from jedi_sdk.world_model.statistics import effective_rank, latent_std, repeat_last
+
+
+class RunError(RuntimeError):
+    """A run that cannot go on: says why, and what to change."""
+
+
+FASTER = 2.0  # than their frames: latents may change as fast as what they show
+
+
+@torch.no_grad()
+def latent_health(world_model: WorldModel, segment: Segment) -> dict[str, float]:
+    """Std, effective rank and repeat-last error of the latents of ``segment``. Call it under ``precision.autocast()``.
+
+    The repeat-last error is the mean squared change from frame to frame over the variance: 0 where nothing moves,
+    2 where neighbouring frames have nothing in common; that of the frames themselves stands beside that of the latents.
+    """
+    last = world_model.context - 1  # the anchor: always a real frame
+    pair = slice(max(0, last - 1), last + 1)
+    obs, both = segment.obs[:, pair], segment.mask[:, max(0, last - 1)]
+    z = world_model.encode(obs)
+    return {
+        "latent/std_data": latent_std(z[:, -1]).item(),
+        "latent/effective_rank": effective_rank(z[:, -1]).item(),
+        "latent/repeat_last": repeat_last(z[both]).item(),
+        "latent/repeat_last_frames": repeat_last(obs[both].float()).item(),
+    }
+
+
+def refuse_collapse(health: dict[str, float], run: RunConfig) -> None:
+    """Raises ``RunError`` where latents are under a floor, or jump from frame to frame as the frames do not."""
+    floors = {"latent/std_data": run.min_latent_std, "latent/effective_rank": run.min_effective_rank}
+    for name, floor in floors.items():
+        if health[name] < floor:
+            raise RunError(
+                f"the latents have collapsed: {name} is {health[name]:.3g}, under the floor of {floor:g}. Try "
+                "--set objective.latent_scale=standard, --set objective.predict=change or a slower encoder "
+                "(--set objective.encoder_lr_scale=0.03); to go on all the same, lower run.min_latent_std and "
+                "run.min_effective_rank."
+            )
+    latents, frames = health["latent/repeat_last"], health["latent/repeat_last_frames"]
+    if latents > run.max_repeat_last and latents > FASTER * frames:
+        raise RunError(
+            f"the latents have drifted: from frame to frame they change by {latents:.3g} of their variance, over the "
+            f"ceiling of {run.max_repeat_last:g}, the frames themselves by {frames:.3g}; the past says little about "
+            "what comes next. Try a slower encoder (--set objective.encoder_lr_scale=0.03) or one that slows down "
+            "sooner (--set objective.encoder_lr_halving=500); to go on all the same, raise run.max_repeat_last."
+        )
