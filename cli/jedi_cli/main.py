@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from jedi_cli.bench import bench
 from jedi_cli.errors import Teaching
 from jedi_cli.eval import evaluate
 from jedi_cli.presets import presets
@@ -26,6 +27,7 @@ app = typer.Typer(
 app.command("train")(train)
 app.command("eval")(evaluate)
 app.command("presets")(presets)
+app.add_typer(bench, name="bench")
 
 
 def _show_version(wanted: bool) -> None:

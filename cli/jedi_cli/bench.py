@@ -1,0 +1,140 @@
+"""``jedi bench``: measurements that take their time."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from jedi_cli.errors import Teaching
+
+if TYPE_CHECKING:
+    from jedi_sdk.benchmark import Result
+
+bench = typer.Typer(
+    cls=Teaching,
+    rich_markup_mode="rich",
+    no_args_is_help=True,
+    help="Comparisons, reproducible with one command each.",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+Games = Annotated[str, typer.Option(metavar="A,B", help="Games, with commas between them.")]
+Variants = Annotated[
+    str,
+    typer.Option(
+        metavar="A,B",
+        help="Objectives: default, paper, all-grid, all-factors, single names (--list shows them), or one of your own "
+        "as name:objective.switch=never;objective.clamp=false.",
+    ),
+]
+Updates = Annotated[int, typer.Option(metavar="N", min=1, help="Updates of the denoiser, and as many of the heads.")]
+Seeds = Annotated[str, typer.Option(metavar="N,M", help="Seeds of networks, frames and dreams.")]
+Preset = Annotated[str, typer.Option(metavar="NAME", help="Sizes, as in `jedi presets`.")]
+Set = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="A.B=C", help="One setting for all variants; can be repeated.", show_default=False),
+]
+Frames = Annotated[int, typer.Option(metavar="N", min=100, help="Real steps to learn from.")]
+Contexts = Annotated[int, typer.Option(metavar="N", min=2, help="Held-out contexts to dream from.")]
+Every = Annotated[int, typer.Option(metavar="N", min=1, help="Updates between two measurements.")]
+Prune = Annotated[
+    float,
+    typer.Option(
+        metavar="X", min=0.0, help="Give an entry up once its error ratio at step 3 is X times the best; 0: never."
+    ),
+]
+Out = Annotated[Path, typer.Option(metavar="DIR", help="Checkpoints, variants.json, variants.md and variants.png.")]
+Device = Annotated[str, typer.Option(metavar="NAME", help="cpu, cuda or cuda:1; auto takes a GPU where there is one.")]
+List = Annotated[bool, typer.Option("--list", help="Only show the variants there are, and what they set.")]
+
+
+@bench.command("variants")
+def variants(
+    games: Games = "breakout",
+    variants: Variants = "default,paper",
+    updates: Updates = 3_000,
+    seeds: Seeds = "0",
+    preset: Preset = "small",
+    set_: Set = None,
+    frames: Frames = 40_000,
+    contexts: Contexts = 512,
+    every: Every = 500,
+    prune: Prune = 0.0,
+    out: Out = Path("runs/variants"),
+    device: Device = "auto",
+    list_: List = False,
+) -> None:
+    """Trains the world model alone, once for each objective, and reports what its dreams get right.
+
+    Every variant learns from the same recorded play. It can be stopped at any time: the same command goes on, with
+    more updates if you ask for more, and entries already in the folder stay in the report.
+
+    [bold]Examples[/]
+    [cyan]jedi bench variants --games breakout --variants all-grid --updates 3000 --prune 3[/]
+    [cyan]jedi bench variants --games breakout,pong --variants default,ema,"mine:objective.switch=never"[/]
+    """
+    from jedi_sdk.benchmark import Contest, find_variants
+
+    if list_:
+        return _show_variants()
+    contest = Contest(
+        games=_words(games),
+        variants=find_variants(_words(variants)),
+        out=out,
+        updates=updates,
+        seeds=_seeds(seeds),
+        preset=preset,
+        overrides=set_ or [],
+        frames=frames,
+        contexts=contexts,
+        every=every,
+        prune=prune,
+        device=device,
+    )
+    try:
+        contest.run()
+    except KeyboardInterrupt:
+        typer.echo("Stopped. The same command goes on from here.", err=True)
+        raise typer.Exit(130) from None
+    finally:
+        _report(out)
+    return None
+
+
+def _report(out: Path) -> None:
+    """Table, JSON, Markdown and picture of everything in ``out``."""
+    from rich.console import Console
+
+    from jedi_sdk.benchmark.plot import plot_contest
+    from jedi_sdk.benchmark.result import load_results, to_json
+    from jedi_sdk.benchmark.table import contest_markdown, contest_table
+
+    results: list[Result] = load_results(out)
+    if not results:
+        return
+    (out / "variants.json").write_text(json.dumps(to_json(results), indent=1) + "\n", encoding="utf-8")
+    (out / "variants.md").write_text(contest_markdown(results), encoding="utf-8")
+    plot_contest(results, out / "variants.png")
+    Console().print(contest_table(results))
+    typer.echo(f"{out / 'variants.json'}, variants.md and variants.png")
+
+
+def _show_variants() -> None:
+    from jedi_sdk.benchmark import VARIANTS
+
+    for variant in VARIANTS.values():
+        typer.echo(f"{variant.name:24} {' '.join(variant.overrides) or f'objective={variant.objective}'}")
+
+
+def _words(text: str) -> list[str]:
+    return [word.strip() for word in text.split(",") if word.strip()]
+
+
+def _seeds(text: str) -> list[int]:
+    try:
+        return [int(word) for word in _words(text)]
+    except ValueError:
+        raise typer.BadParameter(f"{text!r}: write whole numbers with commas, for example --seeds 0,1") from None

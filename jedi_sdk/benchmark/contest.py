@@ -1,0 +1,136 @@
+"""The contest: every variant of the objective on every game and seed, one after the other, on the same frames."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from jedi_sdk.benchmark.entry import HORIZON, Entry
+from jedi_sdk.benchmark.result import Result, load_results
+from jedi_sdk.benchmark.stage import Stage, set_stage
+from jedi_sdk.benchmark.variants import Variant
+from jedi_sdk.config import Config
+from jedi_sdk.envs import resolve_game
+from jedi_sdk.interrupt import Interrupt
+from jedi_sdk.load import build_config
+from jedi_sdk.precision import choose_device, choose_precision
+from jedi_sdk.progress import RunProgress
+
+JUDGED_BY = "3"  # the dreamed step by whose error ratio an entry is given up
+SHOW_EVERY = 10  # updates between two movements of the bar
+SAVE_EVERY = 250  # updates that a killed process may lose
+
+
+@dataclass(frozen=True)
+class Contest:
+    """What is compared, for how long, and the folder ``out`` in which it is kept.
+
+    ``frames`` real steps to learn from and ``contexts`` held-out ones to dream from, played by ``stage.Sticky``;
+    measured every ``every`` updates. ``prune`` > 0 gives an entry up once its error ratio is so many times the best
+    that another variant had on the same game and seed after as many updates.
+    """
+
+    games: Sequence[str]
+    variants: Sequence[Variant]
+    out: Path
+    updates: int = 3_000
+    seeds: Sequence[int] = (0,)
+    preset: str = "small"
+    overrides: Sequence[str] = ()
+    frames: int = 40_000
+    contexts: int = 512
+    every: int = 500
+    prune: float = 0.0
+    device: str = "auto"
+
+    def run(self, progress: bool = True) -> list[Result]:
+        """Trains what is not done yet; the results of everything in ``out``.
+
+        Ctrl-C saves the entry at hand and raises KeyboardInterrupt; the same command goes on from there. Raises
+        ``ConfigError``, ``UnknownGameError``, and ``CheckpointError`` where ``out`` holds an entry of the same name
+        that was made with other settings or frames.
+        """
+        games = [resolve_game(game).name for game in self.games]
+        configs = {(g, v.name, s): self._config(g, v, s) for g in games for v in self.variants for s in self.seeds}
+        bar, interrupt = RunProgress(len(configs) * self.updates, progress), Interrupt()
+        done = 0
+        with bar, interrupt.listening():
+            for game, seed in itertools.product(games, self.seeds):
+                stage = self._stage(configs[game, self.variants[0].name, seed], bar, done)
+                for variant in self.variants:
+                    entry = self._entry(variant.name, configs[game, variant.name, seed], stage)
+                    self._train(entry, bar, done, interrupt)
+                    done += self.updates
+        return load_results(self.out)
+
+    def _config(self, game: str, variant: Variant, seed: int) -> Config:
+        return build_config(
+            game,
+            preset=self.preset,
+            objective=variant.objective,
+            overrides=[*self.overrides, *variant.overrides],
+            seed=seed,
+        )
+
+    def _stage(self, config: Config, bar: RunProgress, done: int) -> Stage:
+        """One stage serves all variants: it depends on nothing that they change."""
+        precision = choose_precision(choose_device(self.device), config.run.dtype)
+
+        def tell(share: float, what: str) -> None:
+            bar.show(f"{config.game}: {what}", done, {})
+
+        return set_stage(resolve_game(config.game), config, precision, self.frames, self.contexts, HORIZON, tell)
+
+    def _entry(self, name: str, config: Config, stage: Stage) -> Entry:
+        precision = choose_precision(choose_device(self.device), config.run.dtype)
+        return Entry(name, config, stage, precision, self.out / config.game / f"{name}-{config.seed}")
+
+    def _train(self, entry: Entry, bar: RunProgress, done: int, interrupt: Interrupt) -> None:
+        what = f"{entry.config.game} {entry.name} {entry.config.seed}"
+        news: dict[str, float] = {}
+        while entry.updates < self.updates and not entry.finished:
+            entry.update()
+            if entry.updates % self.every == 0 or entry.updates == self.updates:
+                bar.show(f"{what}: measuring", done + entry.updates, news)
+                point = entry.measure()
+                news = _news(point)
+                bar.line(f"{what}  {entry.updates} updates  " + "  ".join(f"{k} {v:.3g}" for k, v in news.items()))
+                self._prune(entry, point)
+                entry.save()
+            elif entry.updates % SAVE_EVERY == 0 or interrupt.requested:
+                entry.save()
+            if entry.updates % SHOW_EVERY == 0:
+                bar.show(what, done + entry.updates, news)
+            if interrupt.requested:
+                raise KeyboardInterrupt
+        if entry.stopped:
+            bar.line(f"{what}: {entry.stopped}")
+
+    def _prune(self, entry: Entry, point: dict[str, Any]) -> None:
+        ratio = point["ratio"][JUDGED_BY]
+        best = [
+            other["ratio"][JUDGED_BY]
+            for result in load_results(self.out)
+            if (result.game, result.seed) == (entry.config.game, entry.config.seed) and result.variant != entry.name
+            for other in result.curve
+            if other["updates"] == point["updates"] and other["ratio"][JUDGED_BY] is not None
+        ]
+        if self.prune and best and (ratio is None or ratio > self.prune * min(best)):
+            entry.stopped = (
+                f"given up after {entry.updates} updates: its error ratio at step {JUDGED_BY} was {ratio:.3g}, more "
+                f"than {self.prune:g} times the best variant's {min(best):.3g}"
+            )
+
+
+def _news(point: dict[str, Any]) -> dict[str, float]:
+    """What to watch of a point of the curve."""
+    values = {f"ratio{k}": value for k, value in point["ratio"].items()}
+    values["rank"] = point["latent"]["latent/effective_rank"]
+    values["repeat-last"] = point["latent"]["latent/repeat_last"]
+    values["rewards dreamed"] = 1 - point["reward"]["frequency_dreamed"]["0"]
+    values["really"] = 1 - point["reward"]["frequency_real"]["0"]
+    values |= {f"{e['thing']}{e['steps']}": e["dreamed"] for e in point["displacement"] if e["steps"] == int(JUDGED_BY)}
+    return {name: value for name, value in values.items() if value is not None}

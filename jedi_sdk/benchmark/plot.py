@@ -1,0 +1,81 @@
+"""A contest's curves as one picture: a row for each game, a line for each variant."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from matplotlib import colormaps
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from jedi_sdk.benchmark.result import Result
+
+CEILING = 10.0  # of the ratio's axis
+FLOOR = -0.5  # of the R² axis
+
+
+def _ball(point: dict[str, Any]) -> float | None:
+    found = [entry["dreamed"] for entry in point["displacement"] if (entry["thing"], entry["steps"]) == ("ball", 3)]
+    return None if not found or found[0] is None else max(FLOOR, found[0])
+
+
+PANELS: dict[str, Callable[[dict[str, Any]], float | None]] = {
+    "error over repeat-last's, step 1": lambda point: point["ratio"]["1"],
+    "step 3": lambda point: point["ratio"]["3"],
+    "step 10": lambda point: point["ratio"]["10"],
+    "ball 3 steps ahead, R²": _ball,
+    "effective rank": lambda point: point["latent"]["latent/effective_rank"],
+    "repeat-last over variance": lambda point: point["latent"]["latent/repeat_last"],
+}
+RATIOS = 3  # of the panels, the first ones
+
+
+def plot_contest(results: Sequence[Result], path: Path) -> None:
+    """Writes a PNG. An entry that was given up ends with a cross."""
+    games = sorted({result.game for result in results})
+    names = sorted({result.variant for result in results})
+    colors = dict(zip(names, itertools.cycle(colormaps["tab20"].colors), strict=False))  # pyright: ignore
+    figure = Figure(figsize=(4 * len(PANELS), 3.6 * len(games) + 0.5), layout="constrained")
+    FigureCanvasAgg(figure)
+    rows = figure.subplots(len(games), len(PANELS), squeeze=False)
+    for game, row in zip(games, rows, strict=True):
+        shown = [result for result in results if result.game == game]
+        for i, ((title, value), axes) in enumerate(zip(PANELS.items(), row, strict=True)):
+            _panel(axes, f"{game}: {title}", shown, value, colors)
+            if i < RATIOS:
+                axes.set_yscale("log")
+                axes.set_ylim(top=CEILING)
+                axes.axhline(1, color="black", linewidth=0.8, linestyle="--")
+    handles, labels = _unique(rows[0][0])
+    figure.legend(handles, labels, loc="outside right upper", fontsize="small")
+    figure.savefig(path, dpi=100)
+
+
+def _panel(
+    axes: Axes,
+    title: str,
+    results: Sequence[Result],
+    value: Callable[[dict[str, Any]], float | None],
+    colors: dict[str, Any],
+) -> None:
+    for result in results:
+        points = [(point["updates"], value(point)) for point in result.curve]
+        drawn = [(updates, y) for updates, y in points if y is not None]
+        if not drawn:
+            continue
+        axes.plot(*zip(*drawn, strict=True), ".-", color=colors[result.variant], label=result.variant)
+        if result.stopped:
+            axes.plot(*drawn[-1], "x", color=colors[result.variant], markersize=9)
+    axes.set_title(title, fontsize="medium")
+    axes.set_xlabel("updates")
+    axes.spines[["top", "right"]].set_visible(False)
+
+
+def _unique(axes: Axes) -> tuple[list[Any], list[str]]:
+    handles, labels = axes.get_legend_handles_labels()
+    named = dict(zip(labels, handles, strict=True))
+    return list(named.values()), list(named)

@@ -1,0 +1,66 @@
+"""What a contest found, read back from its folder: JSON for programs, Markdown for the documentation."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from jedi_sdk import checkpoint
+
+SCHEMA = 1
+
+
+@dataclass(frozen=True)
+class Result:
+    """One entry's curve. A point holds, by ``updates``: ``seconds`` of training, ``loss``, ``latent`` (std,
+    effective rank, repeat-last error), ``ratio``, ``repeat_fraction``, ``size`` and ``liveliness`` by dreamed step,
+    ``reward`` and ``termination`` (balanced accuracy, frequencies, confusion) and ``displacement`` (R² by thing and
+    number of steps). ``stopped`` says why an entry was given up, None where it was not.
+    """
+
+    game: str
+    variant: str
+    seed: int
+    updates: int
+    seconds: float
+    stopped: str | None
+    dtype: str
+    device: str
+    settings: dict[str, Any]
+    fingerprint: str
+    curve: list[dict[str, Any]]
+
+    @property
+    def last(self) -> dict[str, Any]:
+        return self.curve[-1]
+
+
+def load_results(out: Path) -> list[Result]:
+    """Every entry of a contest's folder that was measured at least once, by game, variant and seed."""
+    found = []
+    for path in sorted(out.glob("*/*/progress.json")):
+        card, progress = checkpoint.read_card(path.parent), json.loads(path.read_text(encoding="utf-8"))
+        if progress["curve"]:
+            found.append(
+                Result(
+                    game=card.config.game,
+                    variant=progress["variant"],
+                    seed=card.config.seed,
+                    updates=progress["updates"],
+                    seconds=progress["seconds"],
+                    stopped=progress["stopped"],
+                    dtype=card.dtype,
+                    device=card.device,
+                    settings={"preset": card.config.preset, **asdict(card.config.objective)},
+                    fingerprint=progress["fingerprint"],
+                    curve=progress["curve"],
+                )
+            )
+    return found
+
+
+def to_json(results: list[Result]) -> dict[str, Any]:
+    """The documented schema: ``schema`` and ``entries``, each a ``Result``."""
+    return {"schema": SCHEMA, "entries": [asdict(result) for result in results]}

@@ -1,0 +1,102 @@
+"""A contest's last points as tables: for a terminal and, the same, as Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+
+from jedi_sdk.benchmark.result import Result
+
+Column = tuple[str, Callable[[dict[str, Any]], str]]
+NAMES = ("game", "variant", "seed", "updates")
+
+
+def contest_table(results: Sequence[Result]) -> RenderableType:
+    return Group(*(_table(title, columns, results) for title, columns in TABLES.items()))
+
+
+def contest_markdown(results: Sequence[Result]) -> str:
+    return "\n".join(_markdown(title, columns, results) for title, columns in TABLES.items())
+
+
+def _table(title: str, columns: Sequence[Column], results: Sequence[Result]) -> Table:
+    table = Table(title=title, title_justify="left", title_style="bold")
+    for i, name in enumerate((*NAMES, *(name for name, _ in columns))):
+        table.add_column(name, justify="left" if i < 2 else "right")
+    for row in _rows(columns, results):
+        table.add_row(*row)
+    return table
+
+
+def _markdown(title: str, columns: Sequence[Column], results: Sequence[Result]) -> str:
+    head = [*NAMES, *(name for name, _ in columns)]
+    lines = [head, ["---"] * 2 + ["---:"] * (len(head) - 2), *_rows(columns, results)]
+    return f"{title}:\n\n" + "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
+
+
+def _rows(columns: Sequence[Column], results: Sequence[Result]) -> Iterable[list[str]]:
+    for result in results:
+        updates = f"{result.last['updates']:,}{' (stopped)' if result.stopped else ''}"
+        figures = [figure(result.last) for _, figure in columns]
+        yield [result.game, result.variant, str(result.seed), updates, *figures]
+
+
+def _by_step(name: str, step: int) -> Callable[[dict[str, Any]], str]:
+    return lambda point: _figure(point[name][str(step)])
+
+
+def _latent(name: str) -> Callable[[dict[str, Any]], str]:
+    return lambda point: _figure(point["latent"][f"latent/{name}"])
+
+
+def _displacement(thing: str) -> Callable[[dict[str, Any]], str]:
+    def figure(point: dict[str, Any]) -> str:
+        for entry in point["displacement"]:
+            if (entry["thing"], entry["steps"]) == (thing, 3):
+                return f"{_figure(entry['dreamed'])} ({_figure(entry['encoded'])})"
+        return "–"
+
+    return figure
+
+
+def _accuracy(name: str) -> Callable[[dict[str, Any]], str]:
+    return lambda point: f"{_figure(point[name]['balanced_accuracy'])} ({_figure(point[name]['trivial'])})"
+
+
+def _frequency(name: str, rare: tuple[str, ...]) -> Callable[[dict[str, Any]], str]:
+    def figure(point: dict[str, Any]) -> str:
+        shares = [sum(point[name][f"frequency_{which}"][c] or 0.0 for c in rare) for which in ("dreamed", "real")]
+        return " / ".join(f"{share:.2%}" for share in shares)
+
+    return figure
+
+
+def _figure(x: float | None) -> str:
+    if x is None:
+        return "–"
+    return f"{x:.2f}" if abs(x) < 10 else f"{x:.3g}"
+
+
+TABLES: dict[str, Sequence[Column]] = {
+    "Error of the dream over repeat-last's, by dreamed step; displacement over 3 dreamed steps, R² (from encoded)": (
+        *((str(step), _by_step("ratio", step)) for step in (1, 3, 10, 15, 50)),
+        ("ball", _displacement("ball")),
+        ("paddle", _displacement("paddle")),
+    ),
+    "Dreamed rewards and ends: balanced accuracy (trivial), how often dreamed / really": (
+        ("reward", _accuracy("reward")),
+        ("how often", _frequency("reward", ("-1", "1"))),
+        ("end", _accuracy("termination")),
+        ("how often", _frequency("termination", ("ends",))),
+    ),
+    "Latents; spread (size) and motion of the dream at step 50 over the real": (
+        ("std", _latent("std_data")),
+        ("rank", _latent("effective_rank")),
+        ("repeat-last / variance", _latent("repeat_last")),
+        ("size", _by_step("size", 50)),
+        ("motion", _by_step("liveliness", 50)),
+    ),
+}

@@ -1,0 +1,187 @@
+"""The contest on catch, tiny: one stage for all, the schema, stopping anywhere, giving up what is clearly worse."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from jedi_sdk.benchmark import Contest, find_variants
+from jedi_sdk.benchmark.plot import plot_contest
+from jedi_sdk.benchmark.result import SCHEMA, Result, load_results, to_json
+from jedi_sdk.benchmark.stage import Sticky, set_stage
+from jedi_sdk.benchmark.table import contest_markdown
+from jedi_sdk.checkpoint import CheckpointError
+from jedi_sdk.config import ConfigError
+from jedi_sdk.envs import resolve_game
+from jedi_sdk.fidelity.progress import silent
+from jedi_sdk.precision import Precision
+from jedi_sdk.presets import TINY
+
+CPU = Precision(torch.device("cpu"), torch.float32)
+
+
+def contest(out: Path, names: str = "default,paper", **values) -> Contest:
+    fixed = {"preset": "tiny", "updates": 4, "frames": 300, "contexts": 40, "every": 2, "device": "cpu"}
+    return Contest(["catch"], find_variants(names.split(",")), out, **{**fixed, **values})
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Result]]:
+    out = tmp_path_factory.mktemp("contest")
+    return out, contest(out, seeds=(0, 1)).run(progress=False)
+
+
+def test_every_variant_and_seed_is_measured_on_the_frames_of_its_seed(done) -> None:
+    _, results = done
+    assert [(r.variant, r.seed) for r in results] == [("default", 0), ("default", 1), ("paper", 0), ("paper", 1)]
+    assert all([point["updates"] for point in r.curve] == [2, 4] for r in results)
+    prints = {r.seed: {o.fingerprint for o in results if o.seed == r.seed} for r in results}
+    assert all(len(of_seed) == 1 for of_seed in prints.values())
+    assert prints[0] != prints[1]
+
+
+def test_the_json_has_the_documented_schema(done) -> None:
+    out, results = done
+    data = json.loads(json.dumps(to_json(results), allow_nan=False))
+    assert data["schema"] == SCHEMA
+    (point, _) = data["entries"][0]["curve"]
+    assert set(point["ratio"]) == {"1", "3", "10", "15", "50"}
+    assert set(point["latent"]) == {
+        "latent/std_data",
+        "latent/effective_rank",
+        "latent/repeat_last",
+        "latent/repeat_last_frames",
+    }
+    assert point["ratio"]["1"] > 0
+    assert point["ratio"]["50"] is None  # an episode of catch is over by then
+    assert 0 <= point["reward"]["balanced_accuracy"] <= 1
+    assert point["displacement"] == []
+    assert data["entries"][0]["settings"]["predict"] == "change"
+    assert data["entries"][2]["settings"]["predict"] == "latent"
+    assert load_results(out) == results
+
+
+def test_the_same_contest_gives_the_same_curves(done, tmp_path: Path) -> None:
+    again = contest(tmp_path, names="default").run(progress=False)
+    assert without_clock(again[0]) == without_clock(done[1][0])
+
+
+def without_clock(result: Result) -> list[dict]:
+    return [{**point, "seconds": 0} for point in result.curve]
+
+
+def test_more_updates_go_on_where_fewer_ended(done, tmp_path: Path) -> None:
+    """Stopped after 2 and gone on with, the networks are bit for bit those of a run in one go."""
+    contest(tmp_path, names="default", updates=2).run(progress=False)
+    longer = contest(tmp_path, names="default", updates=4).run(progress=False)
+    for point, other in zip(without_clock(longer[0]), without_clock(done[1][0]), strict=True):
+        point["loss"] = other["loss"] = None
+        assert point == other
+
+
+def test_other_settings_do_not_go_on_in_the_same_folder(tmp_path: Path) -> None:
+    contest(tmp_path, names="default", updates=2).run(progress=False)
+    with pytest.raises(CheckpointError, match=r"other settings, or on other frames.*--out"):
+        contest(tmp_path, names="default", overrides=["optim.lr=1e-3"]).run(progress=False)
+    with pytest.raises(CheckpointError, match="other frames"):
+        contest(tmp_path, names="default", frames=400).run(progress=False)
+
+
+def test_what_is_clearly_worse_is_given_up_and_keeps_its_curve(tmp_path: Path) -> None:
+    (kept, given_up) = contest(tmp_path, prune=2.0).run(progress=False)
+    assert kept.stopped is None
+    assert given_up.stopped is not None
+    assert "given up after 2 updates" in given_up.stopped
+    assert [point["updates"] for point in given_up.curve] == [2]
+    assert contest(tmp_path, prune=2.0).run(progress=False) == [kept, given_up]  # nor is it taken up again
+
+
+def test_latents_out_of_bounds_end_an_entry(tmp_path: Path) -> None:
+    (result,) = contest(tmp_path, names="default", overrides=["run.min_effective_rank=500"]).run(progress=False)
+    assert result.stopped is not None
+    assert "collapsed" in result.stopped
+    assert len(result.curve) == 1
+
+
+def test_a_killed_contest_goes_on(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "jedi_cli", "bench", "variants", "--games", "catch", "--variants", "default"]
+    command += ["--preset", "tiny", "--frames", "300", "--contexts", "40", "--every", "20", "--out", str(tmp_path)]
+    process = subprocess.Popen([*command, "--updates", "100000"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    while not (tmp_path / "catch" / "default-0" / "progress.json").exists():
+        assert process.poll() is None
+        time.sleep(0.1)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    reached = load_results(tmp_path)[0].updates
+    environment = {**os.environ, "COLUMNS": "200"}
+    said = subprocess.run([*command, "--updates", str(reached + 20)], capture_output=True, text=True, env=environment)
+    assert said.returncode == 0, said.stderr
+    assert load_results(tmp_path)[0].updates == reached + 20
+    for name in ("variants.json", "variants.md", "variants.png"):
+        assert (tmp_path / name).stat().st_size > 0
+    assert f"{reached + 20}" in said.stdout
+
+
+def test_table_and_picture(done, tmp_path: Path) -> None:
+    _, results = done
+    text = contest_markdown(results)
+    assert f"{results[0].last['ratio']['1']:.2f}" in text
+    assert all(line.count("|") == lines[0].count("|") for lines in tables(text) for line in lines)
+    plot_contest(results, tmp_path / "curves.png")
+    assert (tmp_path / "curves.png").stat().st_size > 10_000
+
+
+def tables(text: str) -> list[list[str]]:
+    blocks = [block.splitlines() for block in text.split("\n\n")]
+    return [block for block in blocks if block and block[0].startswith("|")]
+
+
+def test_breakout_has_displacement() -> None:
+    config = replace(TINY, game="breakout")
+    stage = set_stage(resolve_game("breakout"), config, CPU, frames=300, contexts=20, horizon=50, progress=silent)
+    assert stage.located is not None
+    assert stage.located.in_play.any()
+    assert stage.num_actions == 4
+    again = set_stage(resolve_game("breakout"), config, CPU, frames=300, contexts=20, horizon=50, progress=silent)
+    assert again.fingerprint == stage.fingerprint
+
+
+def test_sticky_actions_last_and_use_every_action() -> None:
+    policy, x = Sticky(4, seed=0), torch.zeros(8, 1)
+    acts, state = [], None
+    for _ in range(2_000):
+        act, state = policy(x, state, torch.zeros(8, dtype=torch.bool))
+        acts.append(act)
+    played = torch.stack(acts)
+    changed = (played[1:] != played[:-1]).float().mean().item()
+    assert changed == pytest.approx(0.3 * 3 / 4, abs=0.01)  # a quarter of the draws is the same action again
+    assert (torch.bincount(played.flatten()) / played.numel()).tolist() == pytest.approx([0.25] * 4, abs=0.02)
+
+
+def test_names_of_variants() -> None:
+    assert [v.name for v in find_variants(["ema", "mine:objective.clamp=false;seed=3"])] == ["ema", "mine"]
+    assert find_variants(["mine:objective.clamp=false;seed=3"])[0].overrides == ("objective.clamp=false", "seed=3")
+    assert len(find_variants(["all-grid"])) == 12
+    with pytest.raises(ConfigError, match="did you mean sigreg"):
+        find_variants(["sigregg"])
+    with pytest.raises(ConfigError, match="letters"):
+        find_variants(["../mine:objective.clamp=false"])
+
+
+def test_no_two_variants_are_the_same_but_for_the_default_in_its_grid(tmp_path: Path) -> None:
+    everything = contest(tmp_path, names="all-factors,all-grid")
+    first: dict = {}
+    for variant in everything.variants:
+        config = everything._config("catch", variant, 0)
+        first.setdefault((config.objective, config.sampler), []).append(variant.name)
+    twins = [names for names in first.values() if len(names) > 1]
+    assert twins == [["default", "change-standard-annealed"]]
