@@ -65,7 +65,7 @@ class ActorCriticConfig:
 class ObjectiveConfig:
     target_net: Literal["stop_grad", "ema"] = "stop_grad"  # stop_grad; where the target latent comes from
     predict: Literal["latent", "change"] = "change"  # latent; z[t+1], or the standardised z[t+1] - z[t]
-    center_frames: bool = True  # False; frames minus their mean, so that what never changes weighs nothing
+    relative_to_mean: bool = True  # False; features minus those of the mean frame: what never changes weighs nothing
     latent_scale: Literal["none", "standard"] = "standard"  # none; standard: running mean and one running std
     switch: Literal["random", "always", "never", "alternate"] = "random"  # random; own prediction fed back
     clamp: bool = True  # True; s*tanh(z/s) on encoder's and denoiser's output
@@ -73,6 +73,7 @@ class ObjectiveConfig:
     predictor: Literal["diffusion", "mse"] = "diffusion"  # diffusion; mse: one regression step
     encoder_grad: bool = True  # True; the denoising loss trains the encoder (through the context)
     heads_grad: bool = True  # True; the heads' loss trains the encoder too
+    latent_std: float = 0.5  # open; spread of standardised latents
     target_scale: Literal["none", "tracked"] = "tracked"  # none; tracked: over its running RMS, so that σ_data fits
     encoder_lr_scale: float = 0.1  # 0.3; the encoder's learning rate over the denoiser's
     encoder_lr_halving: int = 2000  # 0; updates after which the encoder learns half as fast (1/(1+n/halving)); 0: never

@@ -80,7 +80,7 @@ OBJECTIVES: dict[str, ObjectiveConfig] = {
     "default": ObjectiveConfig(),
     "paper": ObjectiveConfig(
         predict="latent",
-        center_frames=False,
+        relative_to_mean=False,
         latent_scale="none",
         target_scale="none",
         encoder_lr_scale=0.3,

@@ -142,7 +142,7 @@ def test_an_encoder_without_parameters_is_none_to_train(tiny, wake, replay) -> N
 
 def test_only_learning_moves_the_running_scales(tiny, wake, replay) -> None:
     """And of the parts only the denoiser's: it sees what the others see."""
-    learner = build(with_objective(tiny, center_frames=True, heads_latents="dreamed"), wake=wake)
+    learner = build(with_objective(tiny, relative_to_mean=True, heads_latents="dreamed"), wake=wake)
     world_model = learner.world_model
     learner.update("denoiser", 0, replay)
     scales = (world_model.frame_mean, world_model.latent_scale, world_model.target_scale)
@@ -275,7 +275,7 @@ def test_equal_seeds_learn_the_same_bit_for_bit_and_others_do_not(tiny, replay, 
 
 VARIANTS = {
     "default": {},
-    "ema": {"target_net": "ema", "center_frames": True, "encoder_lr_halving": 2},
+    "ema": {"target_net": "ema", "relative_to_mean": True, "encoder_lr_halving": 2},
     "joint": {"decoder": "joint", "heads_latents": "dreamed", "regularizer": "sigreg"},
     "alone": {"decoder": "alone", "switch": "alternate", "regularizer": "vicreg"},
 }

@@ -101,7 +101,8 @@ class Denoiser(nn.Module):
     def network(self, y_scaled: Tensor, c_noise: Tensor, z: Tensor, act: Tensor) -> Tensor:
         """F of equation 8: (n, c, h, w) scaled noisy input and context -> (n, c, h, w)."""
         cond = self.embed(self.embed_noise(c_noise) + self.embed_act(act))
-        context = z.flatten(1, 2) / self.objective.sigma_data
+        o = self.objective
+        context = z.flatten(1, 2) / (o.latent_std if o.latent_scale == "standard" else o.sigma_data)
         return self.unet(torch.cat([y_scaled, context], dim=1), cond).float()
 
     def regress(self, z: Float[Tensor, "n k c h w"], act: Int64[Tensor, "n k"]) -> Float[Tensor, "n c h w"]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Real
 from torch import Tensor, nn
 
 from jedi_sdk.config import EncoderConfig
@@ -18,6 +18,12 @@ LATENT_SIZE = 8
 def clamp(z: Tensor, scale: float) -> Tensor:
     """C(z) = s·tanh(z/s): soft bounds at ±s (paper, s = 3)."""
     return scale * torch.tanh(z / scale)
+
+
+def pixels(obs: Real[Tensor, "n H W 3"]) -> Float[Tensor, "n 3 H W"]:
+    """Frames (0 to 255) as networks see them: -1 to 1, channels first in name and last in memory."""
+    x = obs.to(torch.float32, copy=True)
+    return x.mul_(1 / 127.5).sub_(1).permute(0, 3, 1, 2)
 
 
 class Encoder(nn.Module):

@@ -14,11 +14,7 @@ EPSILON = 1e-6
 
 
 class FrameMean(nn.Module):
-    """What is subtracted from frames: mid-grey, or once it is updated the mean frame, both as uint8 counts.
-
-    In most games nearly all of a frame is always the same. Left in, it fills the latents, and whatever moves is a
-    small difference between large numbers, which any step of the encoder's shakes.
-    """
+    """The mean frame so far, as counts from 0 to 255; mid-grey before there was one."""
 
     SLOWEST = 1e-3  # of the mean's rates: it must not run after the latest frames
 
@@ -29,9 +25,8 @@ class FrameMean(nn.Module):
         self.mean: Tensor
         self.batches: Tensor
 
-    def forward(self, obs: UInt8[Tensor, "n H W 3"]) -> Float[Tensor, "n 3 H W"]:
-        """Frames as networks see them: between -2 and 2, channels first in name and last in memory."""
-        return obs.float().sub_(self.mean).mul_(1 / 127.5).permute(0, 3, 1, 2)
+    def forward(self) -> Float[Tensor, "1 H W 3"]:
+        return self.mean[None]
 
     @torch.no_grad()
     def update(self, obs: UInt8[Tensor, "n H W 3"]) -> None:

@@ -15,7 +15,7 @@ from jedi_sdk.rng import Rng
 from jedi_sdk.types import DreamState, Losses, LSTMState, Segment
 from jedi_sdk.world_model.decoder import Decoder
 from jedi_sdk.world_model.denoiser import Denoiser
-from jedi_sdk.world_model.encoder import FRAME_SIZE, Encoder, clamp
+from jedi_sdk.world_model.encoder import FRAME_SIZE, Encoder, clamp, pixels
 from jedi_sdk.world_model.heads import Heads, Reading, read_reward
 from jedi_sdk.world_model.regularize import sigreg, vicreg
 from jedi_sdk.world_model.sampler import sample
@@ -44,7 +44,7 @@ class WorldModel(nn.Module):
         self.denoiser: Denoiser = denoiser or Denoiser(shape, num_actions, config.context, config.denoiser, o)
         self.heads: Heads = heads or Heads(shape, num_actions, config.heads)
         self.frame_mean = FrameMean((FRAME_SIZE, FRAME_SIZE, 3))
-        self.latent_scale = LatentScale(shape, o.sigma_data, o.scale_momentum)
+        self.latent_scale = LatentScale(shape, o.latent_std, o.scale_momentum)
         self.target_scale = TargetScale(o.sigma_data, o.scale_momentum)
         self.decoder = None if o.decoder == "none" else Decoder(shape)  # an ablation
         self.register_buffer("batches", torch.zeros((), dtype=torch.int64))
@@ -60,7 +60,15 @@ class WorldModel(nn.Module):
         return self._to_latent(self._features(self.encoder, obs))
 
     def _features(self, encoder: nn.Module, obs: Tensor) -> Tensor:
-        return encoder(self.frame_mean(obs.flatten(0, -4))).float().unflatten(0, obs.shape[:-3])
+        """What the encoder makes of frames, beside what it makes of the mean frame.
+
+        In most games nearly all of a frame never changes. Left in, it fills the features, and whatever moves is a
+        small difference between large numbers, which every step of the encoder's shakes.
+        """
+        features = encoder(pixels(obs.flatten(0, -4))).float()
+        if self.objective.relative_to_mean:
+            features = features - encoder(pixels(self.frame_mean())).float()
+        return features.unflatten(0, obs.shape[:-3])
 
     def _to_latent(self, features: Tensor, mask: Tensor | None = None) -> Tensor:
         """``mask``: which frames of a batch that teaches the encoder are real."""
@@ -96,7 +104,7 @@ class WorldModel(nn.Module):
         ``segment`` holds ``context + predicted_steps`` frames.
         """
         k, steps = self.context, self.objective.predicted_steps
-        if self.objective.center_frames:
+        if self.objective.relative_to_mean:
             self.frame_mean.update(segment.obs[segment.mask])
         features = self._features(self.encoder, segment.obs)
         z, z_target = self._context_and_target(segment, features)
@@ -138,12 +146,12 @@ class WorldModel(nn.Module):
         """What an objective may add to equation 8: a guard against collapse, the ablation's reconstruction."""
         o, losses = self.objective, {}
         if o.regularizer != "none":
-            z = self._to_latent(features, segment.mask)[segment.mask].flatten(1) / o.sigma_data
+            z = self._to_latent(features, segment.mask)[segment.mask].flatten(1) / o.latent_std
             guard = vicreg(z) if o.regularizer == "vicreg" else sigreg(z, rng)
             losses[f"encoder/{o.regularizer}"] = o.regularizer_weight * guard
         if self.decoder is not None:
             frames = self.decoder(self._to_latent(features, segment.mask)[segment.mask])
-            losses["encoder/reconstruction"] = (frames - self.frame_mean(segment.obs[segment.mask])).square().mean()
+            losses["encoder/reconstruction"] = (frames - pixels(segment.obs[segment.mask])).square().mean()
         return losses
 
     def _predict(self, context: Tensor, act: Tensor, z_next: Tensor, rng: Rng) -> tuple[Tensor, Tensor, Tensor]:

@@ -71,7 +71,10 @@ def plain(config: Config, **values) -> Config:
 
 def build(config: Config, encoder: Table | None = None, constant: float | None = None, wake=None) -> Any:
     """A world model with a table and a recorder, awake if asked for."""
-    encoder, config = encoder or Table(), with_objective(config, center_frames=False)  # it reads the frames' own pixels
+    encoder, config = (
+        encoder or Table(),
+        with_objective(config, relative_to_mean=False),
+    )  # it reads the frames' own pixels
     denoiser: Any = Recorder(SHAPE, 3, config.context, config.denoiser, config.objective)
     denoiser.seen, denoiser.constant = [], constant
     world_model = WorldModel(config, 3, encoder=encoder, denoiser=denoiser)

@@ -92,17 +92,6 @@ def test_its_loss_is_the_mean_squared_error_of_the_real_frames(tiny: Config, dec
     assert float(term) == pytest.approx(float((0.2 - real).square().mean()), rel=1e-5)
 
 
-def test_centred_frames_are_painted_centred(tiny: Config) -> None:
-    """What the encoder was given is asked back: frames minus the mean of the real ones."""
-    world_model = WorldModel(plain(tiny, decoder="joint", center_frames=True), 3)
-    torch.nn.init.zeros_(last(world_model.decoder).weight)
-    torch.nn.init.constant_(last(world_model.decoder).bias, 0.2)
-    real = colourful().obs[real_frames()].double()
-    expected = (0.2 - (real - real.mean(0)) / 127.5).square().mean()
-    term = world_model.denoise_loss(colourful(), Rng(0)).terms["encoder/reconstruction"]
-    assert float(term) == pytest.approx(float(expected), rel=1e-5)
-
-
 def test_frames_of_no_episode_do_not_matter_to_it(tiny: Config) -> None:
     world_model = build(plain(tiny, decoder="joint"))
     one, other = colourful(), colourful(seed=1)

@@ -146,7 +146,7 @@ def statistics(world_model: WorldModel) -> dict[str, torch.Tensor]:
 
 @pytest.mark.parametrize("objective", OBJECTIVES)
 def test_the_statistics_move_in_the_denoising_loss_and_nowhere_else(tiny, objective) -> None:
-    config = with_objective(tiny, OBJECTIVES[objective], heads_latents="dreamed", center_frames=True)
+    config = with_objective(tiny, OBJECTIVES[objective], heads_latents="dreamed", relative_to_mean=True)
     world_model, seg = WorldModel(config, 3), noise()
     before = statistics(world_model)
     z = world_model.encode(seg.obs)
@@ -163,7 +163,7 @@ def test_the_statistics_move_in_the_denoising_loss_and_nowhere_else(tiny, object
 @pytest.mark.parametrize("objective", OBJECTIVES)
 def test_put_away_and_taken_out_the_statistics_go_on_where_they_stood(tiny, objective) -> None:
     """Also how many batches they have seen, and so how fast they move."""
-    config = with_objective(tiny, OBJECTIVES[objective], switch="alternate", center_frames=True)
+    config = with_objective(tiny, OBJECTIVES[objective], switch="alternate", relative_to_mean=True)
     one, other = WorldModel(config, 3), WorldModel(config, 3)
     for seed in range(3):
         one.denoise_loss(noise(seed), Rng(seed))
@@ -188,7 +188,7 @@ class Pixels(torch.nn.Module):
 
 
 def test_centred_frames_are_frames_minus_the_mean_of_the_real_ones_seen_in_training(tiny) -> None:
-    world_model = WorldModel(plain(tiny, center_frames=True), 3, encoder=Pixels())
+    world_model = WorldModel(plain(tiny, relative_to_mean=True), 3, encoder=Pixels())
     obs = torch.randint(256, (B, T, 64, 64, 3), dtype=torch.uint8)
     frames = (obs[:, :, ::8, ::8].double() / 127.5 - 1).permute(0, 1, 4, 2, 3)
     torch.testing.assert_close(world_model.encode(obs), frames.float())  # nothing seen yet

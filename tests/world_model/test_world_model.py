@@ -96,7 +96,7 @@ VALUES = {
     "predictor": ["diffusion", "mse"],
     "encoder_grad": [True, False],
     "heads_grad": [True, False],
-    "center_frames": [True, False],
+    "relative_to_mean": [True, False],
     "target_scale": ["none", "tracked"],
     "regularizer": ["none", "vicreg", "sigreg"],
     "decoder": ["none", "joint", "alone"],
