@@ -21,16 +21,18 @@ if TYPE_CHECKING:
     from jedi_sdk.agent import JEDI
     from jedi_sdk.checkpoint import CheckpointError
     from jedi_sdk.config import Config, ConfigError
+    from jedi_sdk.dream import DreamError
     from jedi_sdk.envs import UnknownGameError, UnsupportedEnvError
     from jedi_sdk.evaluate import Evaluation
     from jedi_sdk.fidelity import Fidelity
-    from jedi_sdk.monitor import RunError
+    from jedi_sdk.health import RunError
 
 _HOMES = {
     "JEDI": "agent",
     "Config": "config",
     "ConfigError": "config",
     "CheckpointError": "checkpoint",
+    "DreamError": "dream",
     "Evaluation": "evaluate",
     "Fidelity": "fidelity",
     "RunError": "monitor",
@@ -42,6 +44,7 @@ __all__ = [
     "CheckpointError",
     "Config",
     "ConfigError",
+    "DreamError",
     "Evaluation",
     "Fidelity",
     "RunError",

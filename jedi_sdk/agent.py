@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from gymnasium.vector import AutoresetMode
 from rich.progress import Progress
 from torch import nn
 
@@ -24,12 +25,14 @@ from jedi_sdk.arguments import (
 )
 from jedi_sdk.checkpoint import Card
 from jedi_sdk.config import Config
+from jedi_sdk.dream import Dream, DreamEnv, RealEnv, Starts
+from jedi_sdk.dream.probe import PixelProbe, ProbeTrainer
 from jedi_sdk.envs import Game, make_envs, resolve_game
 from jedi_sdk.evaluate import Evaluation, evaluate, film
 from jedi_sdk.fidelity import Fidelity, measure_fidelity
+from jedi_sdk.health import RunError
 from jedi_sdk.learner import Learner
 from jedi_sdk.load import build_config
-from jedi_sdk.monitor import RunError
 from jedi_sdk.precision import Precision, choose_device, choose_precision
 from jedi_sdk.rng import Rng
 from jedi_sdk.run_folder import claim, default_run_dir
@@ -94,6 +97,8 @@ class JEDI:
         self.game, self.config, self.precision = game, config, precision
         self._checkpoint: Path | None = None
         self._trainer: Trainer | None = None
+        self._starts: Starts | None = None
+        self.probe: PixelProbe | None = None  # paints latents, once it has been fitted
         self._acting = Rng(config.seed, precision.device)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(config.seed)
@@ -133,12 +138,31 @@ class JEDI:
         finally:
             self.config, self._card = self._trainer.config, self._trainer.card
             latest = checkpoint.list_checkpoints(self._trainer.run_dir)
-            self._checkpoint = latest[-1] if latest else None
+            self._found(latest[-1] if latest else None)
         return self
+
+    def _found(self, folder: Path | None) -> None:
+        """``folder`` holds this agent as it is now."""
+        self._checkpoint = folder
+        starts = checkpoint.read_optional(folder, checkpoint.STARTS) if folder else None
+        self._starts = Starts.from_tensors(starts, self.world_model, self.precision.device) if starts else None
+        painted = checkpoint.read_optional(folder, checkpoint.PROBE) if folder else None
+        if painted:
+            self.probe = self.probe or self._new_probe()
+            self.probe.load_state_dict(painted)
 
     def _new_trainer(self, folder: Path) -> Trainer:
         learner = Learner(self.config, self.world_model, self.actor_critic, self.precision)
-        return Trainer(self.game, learner, self._card, self._networks, folder)
+        if not self.config.run.probe:
+            return Trainer(self.game, learner, self._card, self._networks, folder)
+        self.probe = self.probe or self._new_probe()
+        probe = ProbeTrainer(self.probe, self.world_model, self.precision, self.config.seed)
+        return Trainer(self.game, learner, self._card, self._networks, folder, probe)
+
+    def _new_probe(self) -> PixelProbe:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(self.config.seed)
+            return self.precision.place(PixelProbe(self.world_model.latent_shape))
 
     @property
     def run_dir(self) -> Path | None:
@@ -164,8 +188,10 @@ class JEDI:
     # -- saving and loading ---------------------------------------------------------------------------------------
 
     def save_pretrained(self, folder: str | Path) -> Path:
-        """Writes config and weights (no training state) to ``folder``, whole or not at all."""
-        checkpoint.save(Path(folder), self._card, self._networks)
+        """Writes config, weights and where dreams begin (no training state) to ``folder``, whole or not at all."""
+        starts = self._starts.tensors() if self._starts else None
+        painted = self.probe.state_dict() if self.probe else None
+        checkpoint.save(Path(folder), self._card, self._networks, starts=starts, probe=painted)
         return Path(folder)
 
     @classmethod
@@ -195,7 +221,7 @@ class JEDI:
             dict(parts),
         )
         checkpoint.load_networks(folder, agent._networks)
-        agent._checkpoint = folder
+        agent._found(folder)
         return agent
 
     # -- acting -------------------------------------------------------------------------------------------------
@@ -227,6 +253,42 @@ class JEDI:
                 return actor(x, state, first)
 
         return act
+
+    # -- the dream as an environment ----------------------------------------------------------------------------
+
+    def dream(self, num_envs: int = 1, horizon: int | None = None, **options: Any) -> Dream:
+        """The dream itself, torch in and torch out, for adaptors; ``options`` are those of ``jedi_sdk.dream.Dream``.
+
+        ``horizon``: steps before a dream is truncated; by default as many as the policy was trained on.
+        """
+        horizon = self.config.actor_critic.horizon if horizon is None else horizon
+        given = {"starts": self._starts, "probe": self.probe, "precision": self.precision, **options}
+        return Dream(self.world_model, num_envs, horizon, **given)
+
+    def dream_env(
+        self,
+        num_envs: int = 1,
+        horizon: int | None = None,
+        autoreset_mode: AutoresetMode | str = AutoresetMode.SAME_STEP,
+        to_numpy: bool = True,
+        render_mode: str | None = None,
+        **options: Any,
+    ) -> DreamEnv:
+        """The dream as a gymnasium ``VectorEnv``: one forward pass for all. Needs neither the replay nor the game.
+
+        ``options``: ``obs="latent" | "features" | "pixels"``, ``stack=k`` latents, ``reward="sample" | "mean" |
+        "argmax"``, ``sampler={"steps": 1}``, ``starts``, ``probe``; see ``jedi_sdk.dream.Dream``.
+        """
+        return DreamEnv(self.dream(num_envs, horizon, **options), autoreset_mode, to_numpy, render_mode)
+
+    def real_env(self, num_envs: int = 1, **options: Any) -> RealEnv:
+        """The real game through the encoder: spaces and history of the dream, so that what was trained there plays.
+
+        ``options``: ``obs``, ``stack`` and ``probe`` as in the dream, ``reward="raw" | "sign"``, ``autoreset_mode``,
+        ``to_numpy``; see ``jedi_sdk.dream.RealEnv``.
+        """
+        given = {"probe": self.probe, "precision": self.precision, **options}
+        return RealEnv(make_envs(self.game, num_envs), self.world_model, **given)
 
     # -- measuring ----------------------------------------------------------------------------------------------
 

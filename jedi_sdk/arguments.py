@@ -11,7 +11,7 @@ import numpy as np
 from jedi_sdk.checkpoint import Card, CheckpointError
 from jedi_sdk.config import ConfigError
 from jedi_sdk.envs import Game, resolve_game
-from jedi_sdk.monitor import RunError
+from jedi_sdk.health import RunError
 
 CALLABLE = "callable:"  # marks, in a config, a game that was given as a Python function
 PARTS = ("encoder", "denoiser", "heads", "actor_critic")

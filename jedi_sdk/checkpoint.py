@@ -1,8 +1,9 @@
 """Checkpoints: folders written aside, synced and renamed; weights as safetensors, the rest as JSON.
 
-``config.json``, ``model.safetensors`` and ``manifest.json`` make an agent; a training checkpoint adds ``trainer.pt``
-(optimisers and generators: our own, read with ``weights_only=True``) and ``progress.json``. The manifest holds the
-SHA-256 of every file, so that a damaged one is noticed before it is used.
+``config.json``, ``model.safetensors`` and ``manifest.json`` make an agent; ``starts.safetensors`` are encoded contexts
+from which it can dream without a replay and without the game, and ``probe.safetensors`` paints its latents. A training
+checkpoint adds ``trainer.pt`` (optimisers and generators: our own, read with ``weights_only=True``) and
+``progress.json``. The manifest holds the SHA-256 of every file, so that a damaged one is noticed before it is used.
 """
 
 from __future__ import annotations
@@ -13,20 +14,22 @@ import os
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
-from torch import nn
+from torch import Tensor, nn
 
 from jedi_sdk.config import Config
 from jedi_sdk.load import config_from_dict, config_to_dict
 
 FORMAT = 1
 MANIFEST = "manifest.json"
-KNOWN_FILES = {MANIFEST, "config.json", "model.safetensors", "trainer.pt", "progress.json"}
+STARTS, PROBE = "starts.safetensors", "probe.safetensors"
+KNOWN_FILES = {MANIFEST, "config.json", "model.safetensors", STARTS, PROBE, "trainer.pt", "progress.json"}
 Writer = Callable[[Path], object]
 
 
@@ -59,17 +62,32 @@ class Card:
 # -- writing ----------------------------------------------------------------------------------------------------
 
 
-def save(folder: Path, card: Card, networks: nn.ModuleDict, training: dict[str, Any] | None = None) -> None:
-    """Writes the agent, and with ``training`` (``trainer``: tensors, ``progress``: JSON) all a run goes on from."""
-    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in networks.state_dict().items()}
+def save(
+    folder: Path,
+    card: Card,
+    networks: nn.ModuleDict,
+    training: dict[str, Any] | None = None,
+    starts: Mapping[str, Tensor] | None = None,
+    probe: Mapping[str, Tensor] | None = None,
+) -> None:
+    """Writes the agent, where its dreams may begin (``starts``), what paints them (``probe``), and with ``training``
+    (``trainer``: tensors, ``progress``: JSON) all a run goes on from."""
+    tensors = _on_cpu(networks.state_dict())
     files: dict[str, Writer] = {
         "config.json": lambda path: _write_json(path, card.to_json()),
         "model.safetensors": lambda path: save_file(tensors, path),
     }
+    for name, beside in ((STARTS, starts), (PROBE, probe)):
+        if beside is not None:
+            files[name] = partial(save_file, _on_cpu(beside))
     if training is not None:
         files["trainer.pt"] = lambda path: torch.save(training["trainer"], path)
         files["progress.json"] = lambda path: _write_json(path, training["progress"])
     write_folder(folder, files)
+
+
+def _on_cpu(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
 
 
 def write_folder(folder: Path, files: Mapping[str, Writer]) -> None:
@@ -117,6 +135,14 @@ def _write_json(path: Path, values: Mapping[str, Any]) -> None:
 def _sha256(path: Path) -> str:
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def add(folder: Path, name: str, tensors: Mapping[str, Tensor]) -> None:
+    """Writes ``STARTS`` or ``PROBE`` into a checkpoint that stands; its other files are linked, not copied."""
+    files: dict[str, Writer] = {
+        other: partial(os.link, folder / other) for other in _read_json(folder / MANIFEST) if other != name
+    }
+    write_folder(folder, {**files, name: partial(save_file, _on_cpu(tensors))})
 
 
 # -- reading ----------------------------------------------------------------------------------------------------
@@ -171,6 +197,11 @@ def load_networks(folder: Path, networks: nn.ModuleDict) -> None:
         networks.load_state_dict(load_file(folder / "model.safetensors"), strict=True)
     except (RuntimeError, SafetensorError) as error:
         raise CheckpointError(f"{folder / 'model.safetensors'} does not fit these networks: {error}") from error
+
+
+def read_optional(folder: Path, name: str) -> dict[str, Tensor] | None:
+    """The tensors of ``STARTS`` or ``PROBE``; None where ``save`` was given none."""
+    return load_file(folder / name) if (folder / name).exists() else None
 
 
 def read_training(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:

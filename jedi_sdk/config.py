@@ -143,6 +143,7 @@ class RunConfig:
     keep_checkpoints: int = 2
     fidelity_every: int = 5  # epochs between the short fidelity checks in the log
     fidelity_contexts: int = 128  # contexts of one such check
+    probe: bool = True  # a pixel probe is fitted beside the run, so that its dreams can be seen
     min_latent_std: float = 1e-3  # below it the run stops: the latents have collapsed
     min_effective_rank: float = 2.0  # likewise
     max_repeat_last: float = 1.5  # above it the run stops: neighbouring latents have little in common (2: nothing)

@@ -15,25 +15,37 @@ from jedi_sdk.checkpoint import Card
 from jedi_sdk.collect import Collector, Episode
 from jedi_sdk.config import Config
 from jedi_sdk.curves import plot_learning_curve
+from jedi_sdk.dream import Starts
+from jedi_sdk.dream.probe import ProbeTrainer
 from jedi_sdk.envs import Game, make_envs
+from jedi_sdk.health import RunError
 from jedi_sdk.interrupt import Interrupt
 from jedi_sdk.learner import Learner
 from jedi_sdk.load import dump_yaml
-from jedi_sdk.monitor import Monitor, RunError
+from jedi_sdk.monitor import Monitor
 from jedi_sdk.progress import RunProgress
 from jedi_sdk.replay import Replay
 from jedi_sdk.runlog import RunLog
 from jedi_sdk.schedule import Counters, collecting_epochs, next_part, num_epochs, target, total_work
 
+PROBE_EVERY = 2  # updates of the denoiser between two of the probe
 COLLECT_CHUNKS = 20  # parts in which a collection is done, so that the bar moves and Ctrl-C is heard
 
 
 class Trainer:
     """One run in one folder: ``learner`` and the real game of ``card.config``, from the start or from a checkpoint."""
 
-    def __init__(self, game: Game, learner: Learner, card: Card, networks: torch.nn.ModuleDict, run_dir: Path) -> None:
+    def __init__(
+        self,
+        game: Game,
+        learner: Learner,
+        card: Card,
+        networks: torch.nn.ModuleDict,
+        run_dir: Path,
+        probe: ProbeTrainer | None = None,
+    ) -> None:
         self.game, self.learner, self.card = game, learner, card
-        self.networks, self.run_dir = networks, run_dir
+        self.networks, self.run_dir, self.probe = networks, run_dir, probe
         self.counters = Counters()
         self.episodes: list[Episode] = []  # of the run that is gone on with
         self.log_size = 0
@@ -112,6 +124,8 @@ class Trainer:
         done = getattr(self.counters, part)
         terms = self.learner.update(part, done, self.replay)
         setattr(self.counters, part, done + 1)
+        if self.probe and part == "denoiser" and done % PROBE_EVERY == 0:
+            self.probe.update(self.replay)
         self.monitor.updated(part, done + 1, terms, self._now())
         self._save_or_stop()
 
@@ -155,16 +169,29 @@ class Trainer:
             "episodes": [vars(episode) for episode in self.monitor.episodes],
             "log_size": self.monitor.log.size,
         }
-        training = {"trainer": self.learner.state_dict(), "progress": progress}
+        trainer, painted = self.learner.state_dict(), None
+        if self.probe:
+            trainer["probe"], painted = self.probe.state_dict(), self.probe.probe.state_dict()
+        training = {"trainer": trainer, "progress": progress}
         serial = self.counters.env_steps + self.counters.updates  # grows with whatever the run does
-        checkpoint.save(self.run_dir / "checkpoints" / f"step-{serial:09d}", self.card, self.networks, training)
+        folder = self.run_dir / "checkpoints" / f"step-{serial:09d}"
+        checkpoint.save(folder, self.card, self.networks, training, self._starts(), painted)
         checkpoint.prune(self.run_dir, self.config.run.keep_checkpoints)
         self.saved_at = time.monotonic()
+
+    def _starts(self) -> dict[str, torch.Tensor] | None:
+        """Drawn by a generator of their own, so that saving leaves no trace in the run."""
+        if not self.counters.env_steps:
+            return None
+        rng = np.random.default_rng([self.config.seed, self.counters.updates])
+        return Starts.from_replay(self.learner.world_model, self.replay, self.learner.precision, rng).tensors()
 
     def restore(self, folder: Path) -> None:
         """Optimisers, generators, replay and counters as they were at the checkpoint ``folder``."""
         trainer, progress = checkpoint.read_training(folder)
         self.learner.load_state_dict(trainer)
+        if self.probe and "probe" in trainer:
+            self.probe.load_state_dict(trainer["probe"])
         self.counters = Counters(**progress["counters"])
         self.replay.count = progress["replay_rows"]
         self.episodes = [Episode(**episode) for episode in progress["episodes"]]

@@ -50,6 +50,15 @@ class DreamState:
     act: Int64[Tensor, "b k-1"]
     lstm: LSTMState
 
+    def __getitem__(self, ids: Any) -> DreamState:
+        """Some of the dreams: a slice, or a tensor of numbers, which may repeat."""
+        return DreamState(self.z[ids], self.act[ids], (self.lstm[0][ids], self.lstm[1][ids]))
+
+    def put(self, ids: Int64[Tensor, "s"], some: DreamState) -> DreamState:
+        """These dreams with ``some`` in the places ``ids``; what was handed out before is not written to."""
+        h, c = (whole.index_copy(0, ids, part) for whole, part in zip(self.lstm, some.lstm, strict=True))
+        return DreamState(self.z.index_copy(0, ids, some.z), self.act.index_copy(0, ids, some.act), (h, c))
+
 
 @dataclass(frozen=True)
 class Rollout:

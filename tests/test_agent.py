@@ -68,7 +68,8 @@ def test_a_run_folder_loads_its_latest_checkpoint(agent: JEDI, frames: np.ndarra
 
 def test_a_saved_agent_holds_no_training_state(agent: JEDI, tmp_path: Path) -> None:
     folder = agent.save_pretrained(tmp_path / "agent")
-    assert sorted(path.name for path in folder.iterdir()) == ["config.json", "manifest.json", "model.safetensors"]
+    agents_own = ["config.json", "manifest.json", "model.safetensors", "probe.safetensors", "starts.safetensors"]
+    assert sorted(path.name for path in folder.iterdir()) == agents_own
 
 
 def test_predict_one_frame_or_many(agent: JEDI, frames: np.ndarray) -> None:

@@ -42,6 +42,19 @@ def test_round_trip(tmp_path: Path, networks: nn.ModuleDict, card: Card) -> None
     assert [path.name for path in tmp_path.iterdir()] == ["agent"]  # nothing left aside
 
 
+def test_where_dreams_begin_is_kept_if_it_is_known(tmp_path: Path, networks: nn.ModuleDict, card: Card) -> None:
+    starts = {"z": torch.randn(2, 3).half(), "mask": torch.tensor([True, False])}
+    checkpoint.save(tmp_path / "one", card, networks, starts=starts)
+    checkpoint.save(tmp_path / "other", card, networks)
+    read = checkpoint.read_optional(tmp_path / "one", checkpoint.STARTS)
+    assert read is not None
+    assert all(torch.equal(read[name], tensor) for name, tensor in starts.items())
+    assert checkpoint.read_optional(tmp_path / "other", checkpoint.STARTS) is None
+    (tmp_path / "one" / "starts.safetensors").write_bytes(b"")
+    with pytest.raises(CheckpointError, match=r"starts\.safetensors is damaged"):
+        checkpoint.verify(tmp_path / "one")
+
+
 def test_an_agent_alone_cannot_be_resumed(tmp_path: Path, networks: nn.ModuleDict, card: Card) -> None:
     checkpoint.save(tmp_path / "agent", card, networks)
     with pytest.raises(CheckpointError, match="no training state"):
@@ -147,3 +160,15 @@ def test_a_full_disk_leaves_the_old_checkpoint(tmp_path: Path) -> None:
     out = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     assert "refused: could not write the checkpoint" in out
     assert "kept: 1.0 ['agent']" in out
+
+
+def test_a_probe_can_be_added_later_and_again(tmp_path: Path, networks: nn.ModuleDict, card: Card) -> None:
+    checkpoint.save(tmp_path / "one", card, networks)
+    for value in (1.0, 2.0):
+        checkpoint.add(tmp_path / "one", checkpoint.PROBE, {"w": torch.full((3,), value)})
+        checkpoint.verify(tmp_path / "one")
+        read = checkpoint.read_optional(tmp_path / "one", checkpoint.PROBE)
+        assert read is not None
+        assert read["w"].tolist() == [value] * 3
+    assert checkpoint.read_card(tmp_path / "one") == card
+    checkpoint.load_networks(tmp_path / "one", networks)

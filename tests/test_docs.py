@@ -61,7 +61,7 @@ def test_snippets_run_in_the_order_of_the_page(page: Path, workplace: Path, monk
 
 
 def test_there_are_snippets_to_run() -> None:
-    assert {"quickstart.md", "own_env.md", "own_encoder.md"} <= {page.name for page in with_snippets()}
+    assert {"quickstart.md", "own_env.md", "own_encoder.md", "dream_env.md"} <= {page.name for page in with_snippets()}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
@@ -69,6 +69,12 @@ def test_every_python_snippet_is_python(page: Path) -> None:
     for snippet in fences(page, "python"):
         if not snippet.lstrip().startswith("--8<--"):
             ast.parse(re.sub(r"^    ", "", snippet, flags=re.MULTILINE) if snippet[0] == " " else snippet)
+
+
+def test_files_are_included_and_not_shown_as_arithmetic() -> None:
+    included = [text for page in PAGES for text in fences(page, "python") if "--8" in text]
+    assert len(included) >= 6
+    assert all(re.fullmatch(r'--8<-- "[\w/]+\.py"\n', text) for text in included)
 
 
 # -- references to the code ---------------------------------------------------------------------------------------

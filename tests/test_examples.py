@@ -66,9 +66,21 @@ def test_the_fourth_saves_and_loads_an_encoder_of_its_own(tmp_path: Path) -> Non
     assert card["custom"] == {"encoder": "Patches"}
 
 
+def test_the_fifth_plans_in_the_dream_and_plays_the_real_game(trained: tuple[Path, str]) -> None:
+    printed = run("05_plan.py", trained[0], "--games", "8", "--futures", "4")
+    scores = re.fullmatch(r"at random: (-?\d\.\d\d)\nplanned: +(-?\d\.\d\d)\n", printed)
+    assert scores
+    assert all(-1 <= float(score) <= 1 for score in scores.groups())
+
+
+def test_the_sixth_dreams_on_from_frames_of_its_own(trained: tuple[Path, str]) -> None:
+    printed = run("06_own_frames.py", trained[0])
+    assert re.fullmatch(r"always action 0: -?\d\nalways action 1: -?\d\nalways action 2: -?\d\n", printed)
+
+
 def test_examples_are_short_and_all_of_them_are_tested() -> None:
     examples = sorted(EXAMPLES.glob("*.py"))
-    assert [example.name[:2] for example in examples] == ["01", "02", "03", "04"]
+    assert [example.name[:2] for example in examples] == ["01", "02", "03", "04", "05", "06"]
     for example in examples:
         assert len(example.read_text().splitlines()) <= MOST_LINES, example.name
         assert example.name in Path(__file__).read_text()

@@ -27,10 +27,12 @@ __all__ = [
 
 
 def register() -> None:
-    """Makes ``gymnasium.make("JEDI/Catch-v0")`` and ``make_vec`` work; may be called more than once."""
-    if "JEDI/Catch-v0" not in gymnasium.registry:
-        gymnasium.register(
-            "JEDI/Catch-v0",
-            entry_point="jedi_sdk.envs.catch:CatchEnv",
-            vector_entry_point="jedi_sdk.envs.catch:CatchVectorEnv",
-        )
+    """Makes ``gymnasium.make`` and ``make_vec`` know ``JEDI/Catch-v0``, and ``JEDI/Dream-v0`` with ``checkpoint=``;
+    may be called more than once."""
+    homes = {
+        "JEDI/Catch-v0": ("jedi_sdk.envs.catch:CatchEnv", "jedi_sdk.envs.catch:CatchVectorEnv"),
+        "JEDI/Dream-v0": ("jedi_sdk.by_id:dream", "jedi_sdk.by_id:dreams"),
+    }
+    for id, (one, several) in homes.items():
+        if id not in gymnasium.registry:
+            gymnasium.register(id, entry_point=one, vector_entry_point=several)
