@@ -21,10 +21,12 @@ demo: $(CORE)  ## learn catch inside dreams, then play, film and measure it (10 
 	$(BIN)/jedi train catch --run-dir $(DEMO) --overwrite
 	$(BIN)/jedi eval $(DEMO) --episodes 200 --greedy --video $(DEMO)/agent.mp4 --json $(DEMO)/eval.json
 	$(BIN)/jedi eval $(DEMO) --fidelity
+	$(BIN)/jedi dream $(DEMO) --side-by-side --horizon 7 --episodes 8 --out $(DEMO)/dream.mp4
 	@echo
 	@echo "learning curve  $(DEMO)/learning_curve.png"
 	@echo "fidelity        $(DEMO)/fidelity.png"
 	@echo "the agent plays $(DEMO)/agent.mp4"
+	@echo "and it dreams   $(DEMO)/dream.mp4, beside what really happened"
 	@echo "checkpoint      $(DEMO)/checkpoints"
 
 test: lint  ## lint, types, imports, tests, docs and the package: what the CI runs

@@ -25,11 +25,16 @@ from jedi_sdk.arguments import (
 )
 from jedi_sdk.checkpoint import Card
 from jedi_sdk.config import Config
-from jedi_sdk.dream import Dream, DreamEnv, RealEnv, Starts
+from jedi_sdk.dream import Dream, DreamEnv, DreamError, RealEnv, Starts
 from jedi_sdk.dream.probe import PixelProbe, ProbeTrainer
+from jedi_sdk.dream_film import film_dreams, film_side_by_side
 from jedi_sdk.envs import Game, make_envs, resolve_game
 from jedi_sdk.evaluate import Evaluation, evaluate, film
-from jedi_sdk.fidelity import Fidelity, measure_fidelity
+from jedi_sdk.fidelity import Fidelity, OpenLoop, measure_fidelity
+from jedi_sdk.fidelity.held_out import play_held_out
+from jedi_sdk.fidelity.measure import HELD_OUT
+from jedi_sdk.fidelity.subject import Player, Subject
+from jedi_sdk.fit_probe import fit_probe
 from jedi_sdk.health import RunError
 from jedi_sdk.learner import Learner
 from jedi_sdk.load import build_config
@@ -39,6 +44,8 @@ from jedi_sdk.run_folder import claim, default_run_dir
 from jedi_sdk.train import Trainer
 from jedi_sdk.types import LSTMState
 from jedi_sdk.world_model import WorldModel
+
+MEASURED_CONTEXTS = 128  # behind the figures of a film, of which a few are shown
 
 
 class JEDI:
@@ -337,3 +344,57 @@ class JEDI:
                 seed=self.config.seed if seed is None else seed,
                 progress=lambda done, what: bar.update(task, completed=done, description=what),
             )
+
+    # -- looking ------------------------------------------------------------------------------------------------
+
+    def fit_probe(self, frames: int = 4_000, updates: int = 1_500, progress: bool = True) -> JEDI:
+        """Fits the pixel probe to real frames played for this, and adds it to the checkpoint the agent came from."""
+        self.probe = self.probe or self._new_probe()
+        with Progress(disable=not progress, transient=True) as bar:
+            task = bar.add_task("probe", total=1.0)
+            fit_probe(
+                self.probe,
+                self.world_model,
+                self._player(self.config.seed),
+                frames,
+                updates,
+                lambda done, what: bar.update(task, completed=done, description=what),
+            )
+        if self._checkpoint:
+            checkpoint.add(self._checkpoint, checkpoint.PROBE, self.probe.state_dict())
+        return self
+
+    def film_dreams(
+        self,
+        path: str | Path,
+        dreams: int = 4,
+        horizon: int = 50,
+        side_by_side: bool = False,
+        seed: int | None = None,
+        progress: bool = True,
+    ) -> OpenLoop | None:
+        """Films the agent's dreams; with ``side_by_side`` dreams along recorded actions, beside what really happened,
+        and returns the measured error by step. Raises ``DreamError`` where there is no probe.
+        """
+        if self.probe is None:
+            raise DreamError("there is no probe to paint dreams with: fit one, agent.fit_probe() or `jedi probe RUN`")
+        seed = self.config.seed if seed is None else seed
+        subject = Subject(self.world_model, self.precision, Rng(seed, self.precision.device))
+        with Progress(disable=not progress, transient=True) as bar:
+            task = bar.add_task("dreaming", total=1.0)
+            held_out = play_held_out(
+                self._player(seed + HELD_OUT),
+                MEASURED_CONTEXTS,
+                horizon,
+                lambda done, what: bar.update(task, completed=done / 2, description=what),
+            )
+            bar.update(task, description="filming")
+            if side_by_side:
+                return film_side_by_side(subject, self.probe, held_out, Path(path), dreams)
+            film_dreams(subject, Actor(self.actor_critic, subject.rng), self.probe, held_out, Path(path), dreams)
+        return None
+
+    def _player(self, seed: int) -> Player:
+        """The agent's own sampled policy in the real game."""
+        policy = Actor(self.actor_critic, Rng(seed, self.precision.device), self.world_model.encode)
+        return Player(self.game, policy, self.config, self.precision, seed)

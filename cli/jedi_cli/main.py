@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from jedi_cli.bench import bench
+from jedi_cli.dream import dream, probe
 from jedi_cli.errors import Teaching
 from jedi_cli.eval import evaluate
 from jedi_cli.presets import presets
@@ -26,6 +27,8 @@ app = typer.Typer(
 )
 app.command("train")(train)
 app.command("eval")(evaluate)
+app.command("dream")(dream)
+app.command("probe")(probe)
 app.command("presets")(presets)
 app.add_typer(bench, name="bench")
 
@@ -52,5 +55,6 @@ def jedi(
     [bold]A real game[/], and how true its dream is:
     [cyan]jedi train breakout --run-dir runs/b0[/]
     [cyan]jedi eval runs/b0 --fidelity[/]
+    [cyan]jedi dream runs/b0 --side-by-side[/]
     """
     sys.path.insert(0, str(Path.cwd()))  # so that module:Id finds a module that lies here, as `python -m` would

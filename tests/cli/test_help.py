@@ -17,7 +17,7 @@ from jedi_cli.main import app
 from jedi_sdk.config import ConfigError
 
 DOCS = Path(__file__).parents[2] / "docs" / "command_line.md"
-COMMANDS = ("train", "eval", "presets")
+COMMANDS = ("train", "eval", "dream", "probe", "presets")
 HEAVY = ("torch", "numpy", "gymnasium", "yaml", "matplotlib", "av")
 
 

@@ -1,0 +1,62 @@
+"""``jedi dream`` and ``jedi probe``: what an agent imagines, as pictures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Where = Annotated[Path, typer.Argument(metavar="PATH", help="A run folder, or a checkpoint folder.")]
+Device = Annotated[str, typer.Option(metavar="NAME", help="cpu, cuda or cuda:1; auto takes a GPU where there is one.")]
+Seed = Annotated[int | None, typer.Option(metavar="N", min=0, help="Without it: the run's.", show_default=False)]
+Episodes = Annotated[int, typer.Option(metavar="N", min=1, max=64, help="Dreams to film.")]
+Horizon = Annotated[int, typer.Option(metavar="N", min=1, help="Steps a dream may take.")]
+Out = Annotated[Path, typer.Option(metavar="FILE.mp4", help="Where the film goes.")]
+SideBySide = Annotated[
+    bool,
+    typer.Option(
+        "--side-by-side", help="Dream along recorded actions, beside what really happened, with the error below."
+    ),
+]
+Frames = Annotated[int, typer.Option(metavar="N", min=32, help="Real steps played for it.")]
+Updates = Annotated[int, typer.Option(metavar="N", min=1, help="Steps of the probe's training.")]
+
+
+def dream(
+    path: Where,
+    episodes: Episodes = 4,
+    horizon: Horizon = 50,
+    side_by_side: SideBySide = False,
+    out: Out = Path("dream.mp4"),
+    seed: Seed = None,
+    device: Device = "auto",
+) -> None:
+    """Films what an agent dreams.
+
+    [bold]Examples[/]
+    [cyan]jedi dream runs/b0 --episodes 4 --out dream.mp4[/]
+    [cyan]jedi dream runs/b0 --side-by-side --horizon 15[/]
+    """
+    from jedi_sdk import JEDI
+
+    agent = JEDI.from_pretrained(path, device=device)
+    loop = agent.film_dreams(out, episodes, horizon, side_by_side, seed)
+    if loop is not None:
+        shown = [step for step in (1, 3, 10, 15, 50) if step <= horizon]
+        figures = ", ".join(f"{float(loop.ratio[step - 1]):.2f} at step {step}" for step in shown)
+        typer.echo(f"error over repeat-last's: {figures}")
+    typer.echo(str(out))
+
+
+def probe(path: Where, frames: Frames = 4_000, updates: Updates = 1_500, device: Device = "auto") -> None:
+    """Fits the pixel probe of an agent that has none, and keeps it in its checkpoint. It teaches the agent nothing.
+
+    [bold]Examples[/]
+    [cyan]jedi probe runs/b0[/]
+    [cyan]jedi probe runs/b0 --updates 5000[/]
+    """
+    from jedi_sdk import JEDI
+
+    JEDI.from_pretrained(path, device=device).fit_probe(frames, updates)
+    typer.echo(f"Next: jedi dream {path}")
