@@ -261,6 +261,11 @@ class JEDI:
 
         return act
 
+    @property
+    def starts(self) -> Starts | None:
+        """Where its dreams begin; None before the first checkpoint."""
+        return self._starts
+
     # -- the dream as an environment ----------------------------------------------------------------------------
 
     def dream(self, num_envs: int = 1, horizon: int | None = None, **options: Any) -> Dream:

@@ -78,9 +78,24 @@ def test_the_sixth_dreams_on_from_frames_of_its_own(trained: tuple[Path, str]) -
     assert re.fullmatch(r"always action 0: -?\d\nalways action 1: -?\d\nalways action 2: -?\d\n", printed)
 
 
+def test_the_seventh_trains_ppo_in_the_dream_and_plays_the_real_game(trained: tuple[Path, str]) -> None:
+    printed = run("07_sb3.py", trained[0], "--steps", "1024", "--games", "8")
+    scores = re.fullmatch(r"before: (-?\d\.\d\d) ± \d\.\d\d\nafter: +(-?\d\.\d\d) ± \d\.\d\d\n", printed)
+    assert scores
+    assert all(-1 <= float(score) <= 1 for score in scores.groups())
+
+
+def test_the_eighth_and_ninth_train_in_the_dream_and_play_the_real_game(trained: tuple[Path, str]) -> None:
+    for name, steps in (("08_tianshou.py", "640"), ("09_tianshou_highlevel.py", "1024")):
+        printed = run(name, trained[0], "--steps", steps, "--games", "20")
+        score = re.search(r"^mean score of 20 real games: (-?\d\.\d\d)$", printed, re.MULTILINE)
+        assert score, name
+        assert -1 <= float(score[1]) <= 1
+
+
 def test_examples_are_short_and_all_of_them_are_tested() -> None:
     examples = sorted(EXAMPLES.glob("*.py"))
-    assert [example.name[:2] for example in examples] == ["01", "02", "03", "04", "05", "06"]
+    assert [example.name[:2] for example in examples] == ["01", "02", "03", "04", "05", "06", "07", "08", "09"]
     for example in examples:
         assert len(example.read_text().splitlines()) <= MOST_LINES, example.name
         assert example.name in Path(__file__).read_text()

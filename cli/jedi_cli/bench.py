@@ -104,6 +104,57 @@ def variants(
     return None
 
 
+Where = Annotated[
+    Path | None, typer.Argument(metavar="[PATH]", help="A run or checkpoint folder; without it, fresh networks.")
+]
+NumEnvs = Annotated[int, typer.Option(metavar="N", min=1, help="Dreams side by side.")]
+Steps = Annotated[int, typer.Option(metavar="N", min=10, help="Batched steps to time.")]
+Horizon = Annotated[int, typer.Option(metavar="N", min=1, help="Steps until a dream is truncated.")]
+Json = Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the figures.", show_default=False)]
+Game = Annotated[str, typer.Option(metavar="NAME", help="Of the fresh networks.")]
+
+
+@bench.command("dream")
+def dream(
+    path: Where = None,
+    game: Game = "breakout",
+    preset: Preset = "atari100k",
+    num_envs: NumEnvs = 64,
+    steps: Steps = 100,
+    horizon: Horizon = 50,
+    json_file: Json = None,
+    device: Device = "auto",
+) -> None:
+    """Times a dream as an environment: world model, adaptors, and one batch against single dreams.
+
+    [bold]Examples[/]
+    [cyan]jedi bench dream --preset atari100k[/]
+    [cyan]jedi bench dream runs/catch --json dream.json[/]
+    """
+    from rich.console import Console
+    from rich.table import Table
+
+    from jedi_sdk import JEDI
+    from jedi_sdk.benchmark.dream import measure_dream
+
+    agent = JEDI.from_pretrained(path, device=device) if path else JEDI(game, preset=preset, device=device)
+    cost = measure_dream(agent, num_envs, steps, horizon)
+    table = Table("a batched step", "time", "share", title=f"{cost.game}, {cost.preset}: {num_envs} dreams")
+    step = num_envs / cost.steps_per_second
+    rows = {"world model": cost.world_model, "  denoiser": cost.denoiser, "  heads": cost.heads}
+    for name, seconds in rows.items():
+        table.add_row(name, f"{1e3 * seconds:.2f} ms", f"{seconds / step:.0%}")
+    for name, seconds in cost.adaptors.items():
+        table.add_row(f"{name} adaptor", f"{1e6 * seconds:.0f} µs", f"{seconds / step:.1%}")
+    Console().print(table)
+    typer.echo(
+        f"{cost.steps_per_second:,.0f} dream steps a second through gymnasium's env; {num_envs} single dreams take "
+    )
+    typer.echo(f"{cost.single / step:.1f} times as long. {cost.device}, {cost.dtype}, {cost.threads} threads, medians.")
+    if json_file:
+        json_file.write_text(json.dumps(cost.to_dict(), indent=2) + "\n", encoding="utf-8")
+
+
 def _report(out: Path) -> None:
     """Table, JSON, Markdown and picture of everything in ``out``."""
     from rich.console import Console

@@ -97,7 +97,7 @@ def train(
 
     [bold]Examples[/]
     [cyan]jedi train catch[/]
-    [cyan]jedi train breakout --preset small --env-steps 20000 --run-dir runs/b0[/]
+    [cyan]jedi train breakout --preset small --env-steps 50000 --run-dir runs/b0[/]
     [cyan]jedi train pong --objective paper --seed 3 --set denoiser.channels=96[/]
     [cyan]jedi train --resume runs/b0[/]
     """
