@@ -61,7 +61,8 @@ def test_snippets_run_in_the_order_of_the_page(page: Path, workplace: Path, monk
 
 
 def test_there_are_snippets_to_run() -> None:
-    assert {"quickstart.md", "own_env.md", "own_encoder.md", "dream_env.md"} <= {page.name for page in with_snippets()}
+    pages = {"quickstart.md", "own_env.md", "own_encoder.md", "dream_env.md", "sb3.md", "tianshou.md"}
+    assert pages <= {page.name for page in with_snippets()}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
