@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import torch
 from gymnasium.vector import AutoresetMode
-from rich.progress import Progress
 from torch import nn
 
 from jedi_sdk import checkpoint
@@ -33,12 +32,14 @@ from jedi_sdk.evaluate import Evaluation, evaluate, film
 from jedi_sdk.fidelity import Fidelity, OpenLoop, measure_fidelity
 from jedi_sdk.fidelity.held_out import play_held_out
 from jedi_sdk.fidelity.measure import HELD_OUT
+from jedi_sdk.fidelity.progress import part
 from jedi_sdk.fidelity.subject import Player, Subject
 from jedi_sdk.fit_probe import fit_probe
 from jedi_sdk.health import RunError
 from jedi_sdk.learner import Learner
 from jedi_sdk.load import build_config
 from jedi_sdk.precision import Precision, choose_device, choose_precision
+from jedi_sdk.progress import progress_bar
 from jedi_sdk.rng import Rng
 from jedi_sdk.run_folder import claim, default_run_dir
 from jedi_sdk.train import Trainer
@@ -315,29 +316,20 @@ class JEDI:
         """Plays whole real games; the result holds mean, std, standard error, human-normalised score, lengths."""
         seed = self.config.seed if seed is None else seed
         policy = self._policy(deterministic, Rng(seed, self.precision.device))
-        with Progress(disable=not progress, transient=True) as bar:
-            task = bar.add_task(f"playing {self.game.name}", total=episodes)
-            result = evaluate(
-                policy,
-                self.game,
-                episodes,
-                seed,
-                deterministic,
-                self.precision.device,
-                str(self._checkpoint) if self._checkpoint else None,
-                lambda done: bar.update(task, completed=done),
-            )
+        origin = str(self._checkpoint) if self._checkpoint else None
+        device = self.precision.device
+        with progress_bar(f"playing {self.game.name}", episodes, progress) as report:
+            result = evaluate(policy, self.game, episodes, seed, deterministic, device, origin, report)
             if video is not None:
-                bar.update(task, description="filming")
-                film(policy, self.game, Path(video), seed, self.precision.device)
+                report(episodes, "filming")
+                film(policy, self.game, Path(video), seed, device)
         return result
 
     def fidelity(
         self, contexts: int = 2000, horizon: int = 15, seed: int | None = None, progress: bool = True
     ) -> Fidelity:
         """How true the dream is, on real episodes played for this and never trained on."""
-        with Progress(disable=not progress, transient=True) as bar:
-            task = bar.add_task("fidelity", total=1.0)
+        with progress_bar("fidelity", enabled=progress) as report:
             return measure_fidelity(
                 self.world_model,
                 self.actor_critic,
@@ -347,7 +339,7 @@ class JEDI:
                 contexts=contexts,
                 horizon=horizon,
                 seed=self.config.seed if seed is None else seed,
-                progress=lambda done, what: bar.update(task, completed=done, description=what),
+                progress=report,
             )
 
     # -- looking ------------------------------------------------------------------------------------------------
@@ -355,16 +347,8 @@ class JEDI:
     def fit_probe(self, frames: int = 4_000, updates: int = 1_500, progress: bool = True) -> JEDI:
         """Fits the pixel probe to real frames played for this, and adds it to the checkpoint the agent came from."""
         self.probe = self.probe or self._new_probe()
-        with Progress(disable=not progress, transient=True) as bar:
-            task = bar.add_task("probe", total=1.0)
-            fit_probe(
-                self.probe,
-                self.world_model,
-                self._player(self.config.seed),
-                frames,
-                updates,
-                lambda done, what: bar.update(task, completed=done, description=what),
-            )
+        with progress_bar("probe", enabled=progress) as report:
+            fit_probe(self.probe, self.world_model, self._player(self.config.seed), frames, updates, report)
         if self._checkpoint:
             checkpoint.add(self._checkpoint, checkpoint.PROBE, self.probe.state_dict())
         return self
@@ -385,15 +369,9 @@ class JEDI:
             raise DreamError("there is no probe to paint dreams with: fit one, agent.fit_probe() or `jedi probe RUN`")
         seed = self.config.seed if seed is None else seed
         subject = Subject(self.world_model, self.precision, Rng(seed, self.precision.device))
-        with Progress(disable=not progress, transient=True) as bar:
-            task = bar.add_task("dreaming", total=1.0)
-            held_out = play_held_out(
-                self._player(seed + HELD_OUT),
-                MEASURED_CONTEXTS,
-                horizon,
-                lambda done, what: bar.update(task, completed=done / 2, description=what),
-            )
-            bar.update(task, description="filming")
+        with progress_bar("dreaming", enabled=progress) as report:
+            held_out = play_held_out(self._player(seed + HELD_OUT), MEASURED_CONTEXTS, horizon, part(report, 0.0, 0.5))
+            report(0.5, "filming")
             if side_by_side:
                 return film_side_by_side(subject, self.probe, held_out, Path(path), dreams)
             film_dreams(subject, Actor(self.actor_critic, subject.rng), self.probe, held_out, Path(path), dreams)

@@ -10,6 +10,7 @@ import torch
 from jedi_sdk.actor_critic import Actor
 from jedi_sdk.dream import imagine
 from jedi_sdk.dream.probe import PixelProbe
+from jedi_sdk.dream.view import paint
 from jedi_sdk.envs.frames import enlarge
 from jedi_sdk.fidelity.held_out import BATCH, HeldOut
 from jedi_sdk.fidelity.open_loop import OpenLoop, dream_along, open_loop
@@ -77,14 +78,11 @@ def _first(held_out: HeldOut, subject: Subject, dreams: int) -> Segment:
     return held_out.replay.window(rows, envs, length).to(subject.precision.device)
 
 
-@torch.no_grad()
-def _paint(probe: PixelProbe, z: torch.Tensor, subject: Subject) -> np.ndarray:
+def _paint(probe: PixelProbe, z: torch.Tensor, subject: Subject) -> list[Picture]:
     if not len(z):
-        return np.empty((0, 256, 256, 3), np.uint8)
+        return []
     with subject.precision.autocast():
-        painted = probe(z)
-    counts = painted.float().add(1).mul(127.5).round().clamp(0, 255).byte()
-    return enlarge(counts.permute(0, 2, 3, 1).cpu().numpy())
+        return list(enlarge(paint(probe, z).cpu().numpy()))
 
 
 def _captioned(picture: Picture, text: str) -> Picture:

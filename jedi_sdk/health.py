@@ -1,4 +1,4 @@
-"""Whether latents are alive: spread out, of many dimensions, and slower than the frames they come from are long."""
+"""Whether latents are alive: spread out, of many dimensions, and not jumping where their frames do not."""
 
 from __future__ import annotations
 
@@ -9,12 +9,11 @@ from jedi_sdk.types import Segment
 from jedi_sdk.world_model import WorldModel
 from jedi_sdk.world_model.statistics import effective_rank, latent_std, repeat_last
 
+FASTER = 2.0  # times their frames' repeat-last error: latents may change as fast as what they show
+
 
 class RunError(RuntimeError):
     """A run that cannot go on: says why, and what to change."""
-
-
-FASTER = 2.0  # than their frames: latents may change as fast as what they show
 
 
 @torch.no_grad()

@@ -1,9 +1,12 @@
-"""What one watches while a run goes on: a bar with returns, losses, updates a second and the time left."""
+"""What one watches while something goes on; while a run does: returns, losses, updates a second, the time left."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import TracebackType
+from typing import Protocol
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -11,6 +14,24 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.text import Text
 
 SMOOTHING = 0.9
+
+
+class Report(Protocol):
+    """How much is done by now, and what is being done (None: still the same)."""
+
+    def __call__(self, done: float, what: str | None = None) -> None: ...
+
+
+@contextmanager
+def progress_bar(what: str, total: float = 1.0, enabled: bool = True) -> Iterator[Report]:
+    """A bar for as long as the block lasts, moved by the ``Report`` it gives."""
+    with Progress(disable=not enabled, transient=True) as bar:
+        task = bar.add_task(what, total=total)
+
+        def report(done: float, what: str | None = None) -> None:
+            bar.update(task, completed=done, description=what)
+
+        yield report
 
 
 class RunProgress:

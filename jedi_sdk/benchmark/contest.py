@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -110,19 +111,26 @@ class Contest:
             bar.line(f"{what}: {entry.stopped}")
 
     def _prune(self, entry: Entry, point: dict[str, Any]) -> None:
+        if not self.prune:
+            return
+        best = min(self._rivals(entry, point["updates"]), default=math.inf)
         ratio = point["ratio"][JUDGED_BY]
-        best = [
-            other["ratio"][JUDGED_BY]
+        if math.isfinite(best) and (ratio is None or ratio > self.prune * best):
+            figure = "no number" if ratio is None else f"{ratio:.3g}"
+            entry.stopped = (
+                f"given up after {entry.updates} updates: its error ratio at step {JUDGED_BY} was {figure}, more "
+                f"than {self.prune:g} times the best variant's {best:.3g}"
+            )
+
+    def _rivals(self, entry: Entry, updates: int) -> list[float]:
+        """The error ratios of other variants on the same game and seed after as many updates."""
+        return [
+            point["ratio"][JUDGED_BY]
             for result in load_results(self.out)
             if (result.game, result.seed) == (entry.config.game, entry.config.seed) and result.variant != entry.name
-            for other in result.curve
-            if other["updates"] == point["updates"] and other["ratio"][JUDGED_BY] is not None
+            for point in result.curve
+            if point["updates"] == updates and point["ratio"][JUDGED_BY] is not None
         ]
-        if self.prune and best and (ratio is None or ratio > self.prune * min(best)):
-            entry.stopped = (
-                f"given up after {entry.updates} updates: its error ratio at step {JUDGED_BY} was {ratio:.3g}, more "
-                f"than {self.prune:g} times the best variant's {min(best):.3g}"
-            )
 
 
 def _news(point: dict[str, Any]) -> dict[str, float]:

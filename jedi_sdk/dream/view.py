@@ -70,4 +70,10 @@ class View:
     @torch.no_grad()
     def pixels(self, z: Float[Tensor, "n c h w"]) -> UInt8[Tensor, "n H W 3"]:
         assert self.probe is not None
-        return self.probe(z).add(1).mul(127.5).round().clamp(0, 255).byte().permute(0, 2, 3, 1)
+        return paint(self.probe, z)
+
+
+@torch.no_grad()
+def paint(probe: Probe, z: Float[Tensor, "n c h w"]) -> UInt8[Tensor, "n H W 3"]:
+    """Latents as frames."""
+    return probe(z).float().add(1).mul(127.5).round().clamp(0, 255).byte().permute(0, 2, 3, 1)
