@@ -16,22 +16,17 @@ from jedi_sdk.nn import ConvBlock, MaskedLSTM, conv3x3, group_norm
 from jedi_sdk.returns import lambda_returns
 from jedi_sdk.rng import Rng
 from jedi_sdk.types import Losses, LSTMState, Rollout
+from jedi_sdk.world_model import FRAME_SIZE
 
 
 class ActorCritic(nn.Module):
     def __init__(self, latent_shape: tuple[int, int, int], num_actions: int, config: ActorCriticConfig) -> None:
         super().__init__()
-        c, h, w = latent_shape
         self.config, self.num_actions = config, num_actions
-        self.trunk = nn.Sequential(
-            conv3x3(c, config.channels),
-            ConvBlock(config.channels, config.channels),
-            nn.MaxPool2d(2),
-            ConvBlock(config.channels, config.channels),
-            group_norm(config.channels),
-            nn.SiLU(),
-        )
-        self.lstm = MaskedLSTM(config.channels * (h // 2) * (w // 2), config.lstm)
+        trunk = _frame_trunk if latent_shape[1] == FRAME_SIZE else _latent_trunk
+        self.trunk, pools = trunk(latent_shape[0], config.channels)
+        _, h, w = latent_shape
+        self.lstm = MaskedLSTM(config.channels * (h >> pools) * (w >> pools), config.lstm)
         self.actor = nn.Linear(config.lstm, num_actions)
         self.critic = nn.Linear(config.lstm, 1)
         for head in (self.actor, self.critic):  # a fresh policy is uniform, a fresh value zero
@@ -85,6 +80,20 @@ class ActorCritic(nn.Module):
         }
         total = policy + value - c.entropy * entropy
         return Losses(total, {name: term.detach() for name, term in terms.items()})
+
+
+def _latent_trunk(c: int, width: int) -> tuple[nn.Sequential, int]:
+    """Convolutions, and how many times they halve the side."""
+    blocks = [conv3x3(c, width), ConvBlock(width, width), nn.MaxPool2d(2), ConvBlock(width, width)]
+    return nn.Sequential(*blocks, group_norm(width), nn.SiLU()), 1
+
+
+def _frame_trunk(c: int, width: int) -> tuple[nn.Sequential, int]:
+    """DIAMOND's: four blocks, each with a pool behind it, the first two half as wide."""
+    half = max(1, width // 2)
+    stages = [(half, half), (half, half), (half, width), (width, width)]
+    blocks = [conv3x3(c, half), *(nn.Sequential(ConvBlock(*stage), nn.MaxPool2d(2)) for stage in stages)]
+    return nn.Sequential(*blocks, group_norm(width), nn.SiLU()), len(stages)
 
 
 @dataclass(frozen=True)

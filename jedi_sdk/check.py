@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
 from difflib import get_close_matches
-from math import isfinite, log2
+from math import inf, isfinite, log2
 from typing import Any
 
 from jedi_sdk.config import Config, ConfigError
@@ -52,14 +52,49 @@ MAY_BE_ZERO = (
 )
 ANY_SIGN = ("objective.p_mean",)
 MAY_BE_INFINITE = ("sampler.s_tmax",)
+MOST = {  # beyond anything useful: a stranger's checkpoint must not be able to ask for all memory, or for all threads
+    "channels": 4096,
+    "heads_channels": 4096,
+    "cond_channels": 4096,
+    "lstm": 16_384,
+    "depth": 64,
+    "depths": 64,
+    "context": 64,
+    "predicted_steps": 64,
+    "steps": 1000,
+    "horizon": 10_000,
+    "threads": 1024,
+    "seed": 2**63 - 1,
+}
+MOST_OF_OTHERS = 10**12  # whole numbers
+LONGEST = 16  # items in a list
 LATENT_SIDE = 8  # the encoder brings 64x64 pixels down to 8x8: to an eighth
+FRAME_HALVINGS = 6  # times that a frame's 64 pixels a side can be halved
+WITHOUT_ENCODER = {  # settings that bend latents or teach an encoder, as they must be where frames are the latents
+    "target_net": "stop_grad",
+    "relative_to_mean": False,
+    "latent_scale": "none",
+    "clamp": False,
+    "encoder_grad": False,
+    "heads_grad": False,
+    "regularizer": "none",
+    "decoder": "none",
+}
 GROUP = 32  # channels a normalisation group holds, about
+CHANNELS = (
+    "encoder.channels",
+    "denoiser.channels",
+    "heads.channels",
+    "pixel.channels",
+    "pixel.heads_channels",
+    "actor_critic.channels",
+)
 
 
 def check(config: Config) -> None:
     """Raises ``ConfigError`` with every value that has the right type and yet cannot work, one a line."""
     settings, example = flatten(asdict(config)), flatten(asdict(Config()))
-    problems = [*_out_of_range(settings, example), *_at_odds(config), *_indivisible(settings)]
+    problems = [*_out_of_range(settings, example), *_at_odds(config), *_about_pixels(config), *_indivisible(settings)]
     if problems:
         raise ConfigError("\n".join(problems))
 
@@ -121,24 +156,34 @@ def _groups(known: Settings) -> list[str]:
 def _out_of_range(settings: Settings, example: Settings) -> Iterator[str]:
     for key, value in settings.items():
         numbers = value if isinstance(value, tuple) else (value,)
+        if len(numbers) > LONGEST:
+            yield f"{key} has {len(numbers)} items, more than {LONGEST}; write for example {_line(key, example)}"
         if any(isinstance(number, int | float) and not _in_range(key, number) for number in numbers):
-            yield f"{key}={json.dumps(value)} must be {_range(key)}; write for example {_line(key, example)}"
+            must = _range(key, max(numbers))
+            yield f"{key}={json.dumps(value)} must be {must}; write for example {_line(key, example)}"
 
 
 def _in_range(key: str, number: float) -> bool:
     if isinstance(number, bool):
         return True
     high_enough = number > 0 or key in ANY_SIGN or (number == 0 and key in MAY_BE_ZERO)
-    low_enough = number <= 1 or key not in FRACTIONS
+    low_enough = number <= _most(key, number)
     return high_enough and low_enough and (isfinite(number) or key in MAY_BE_INFINITE)
 
 
-def _range(key: str) -> str:
+def _most(key: str, number: float) -> float:
+    if key in FRACTIONS:
+        return 1
+    return MOST.get(key.rpartition(".")[2], MOST_OF_OTHERS) if isinstance(number, int) else inf
+
+
+def _range(key: str, number: float) -> str:
     if key in FRACTIONS:
         return "between 0 and 1"
     if key in ANY_SIGN:
         return "a finite number"
-    return "0 or above" if key in MAY_BE_ZERO else "above 0"
+    least = "0 or above" if key in MAY_BE_ZERO else "above 0"
+    return f"{least} and at most {_most(key, number)}" if number > _most(key, number) else least
 
 
 def _at_odds(config: Config) -> Iterator[str]:
@@ -171,12 +216,42 @@ def _at_odds(config: Config) -> Iterator[str]:
         yield f"replay.capacity must hold a segment, {segment} frames; write replay.capacity=10000"
 
 
+def _about_pixels(config: Config) -> Iterator[str]:
+    if not 1 <= len(config.pixel.depths) <= FRAME_HALVINGS + 1:
+        yield (
+            f"pixel.depths has {len(config.pixel.depths)} levels, and a frame's 64 pixels allow 1 to "
+            f"{FRAME_HALVINGS + 1}, each half the side of the one before; write for example pixel.depths=[2, 2, 2, 2]"
+        )
+    given = {name: getattr(config.objective, name) for name in WITHOUT_ENCODER}
+    if config.space == "pixel" and given != WITHOUT_ENCODER:
+        wrong = [name for name in given if given[name] != WITHOUT_ENCODER[name]]
+        yield (
+            f"space=pixel has no encoder and takes frames as they are, against {_objective(wrong, given)}; take the "
+            f"objective pixel, or write {_objective(wrong, WITHOUT_ENCODER)}"
+        )
+    half = config.actor_critic.channels // 2
+    if config.space == "pixel" and _uneven(half):
+        yield (
+            f"actor_critic.channels={2 * half}: with space=pixel the policy begins with half of them, and {half} do "
+            f"not split into equal groups of about {GROUP}; write a multiple of {2 * GROUP}, for example "
+            f"{2 * (half // GROUP * GROUP)}"
+        )
+
+
+def _objective(names: Iterable[str], values: Mapping[str, Any]) -> str:
+    return " ".join(f"objective.{name}={str(values[name]).lower()}" for name in names)
+
+
+def _uneven(channels: int) -> bool:
+    return channels > 0 and channels % max(1, channels // GROUP) > 0
+
+
 def _indivisible(settings: Settings) -> Iterator[str]:
-    for group in ("encoder", "denoiser", "heads", "actor_critic"):
-        channels = settings[f"{group}.channels"]
+    for key in CHANNELS:
+        channels = settings[key]
         for number in channels if isinstance(channels, tuple) else (channels,):
-            if number > 0 and number % max(1, number // GROUP):
+            if _uneven(number):
                 yield (
-                    f"{group}.channels: {number} channels do not split into equal groups of about {GROUP}; "
+                    f"{key}: {number} channels do not split into equal groups of about {GROUP}; "
                     f"write a multiple of {GROUP}, for example {number // GROUP * GROUP}"
                 )

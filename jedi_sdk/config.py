@@ -52,8 +52,20 @@ class HeadsConfig:
 
 
 @dataclass(frozen=True)
+class PixelConfig:
+    """Only for ``space=pixel``: what denoiser and heads are there; the comments have DIAMOND's values.
+
+    All else (conditions, attention, memories, the policy's width) is in the groups of latents.
+    """
+
+    channels: int = 64  # 64; the denoiser's
+    heads_channels: int = 32  # 32
+    depths: tuple[int, ...] = (2, 2, 2, 2)  # (2, 2, 2, 2); blocks on each level, with half the side of the one before
+
+
+@dataclass(frozen=True)
 class ActorCriticConfig:
-    channels: int = 64  # 64
+    channels: int = 64  # 64; with space=pixel, the first two of its four stages have half as many
     lstm: int = 512  # 512
     horizon: int = 15  # 15; imagined steps
     gamma: float = 0.985  # 0.985
@@ -155,12 +167,14 @@ class Config:
     preset: str = "atari100k"  # where the sizes came from; a name for people, nothing depends on it
     objective_name: str = "default"  # likewise
     seed: int = 0
+    space: Literal["latent", "pixel"] = "latent"  # latent; pixel: no encoder, DIAMOND's networks: the baseline
     context: int = 4  # 4; latents and actions the denoiser sees
     env: EnvConfig = field(default_factory=EnvConfig)
     replay: ReplayConfig = field(default_factory=ReplayConfig)
     encoder: EncoderConfig = field(default_factory=EncoderConfig)
     denoiser: DenoiserConfig = field(default_factory=DenoiserConfig)
     heads: HeadsConfig = field(default_factory=HeadsConfig)
+    pixel: PixelConfig = field(default_factory=PixelConfig)
     actor_critic: ActorCriticConfig = field(default_factory=ActorCriticConfig)
     objective: ObjectiveConfig = field(default_factory=ObjectiveConfig)
     sampler: SamplerConfig = field(default_factory=SamplerConfig)

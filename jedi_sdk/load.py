@@ -17,7 +17,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from jedi_sdk.check import check, check_name, unknown_key, wrong_type
 from jedi_sdk.config import Config, ConfigError
-from jedi_sdk.presets import OBJECTIVES, PRESETS, default_preset
+from jedi_sdk.presets import OBJECTIVES, PRESETS, default_objective, default_preset
 from jedi_sdk.settings import Settings, flatten, nest
 
 ADAPTER = TypeAdapter(Config)
@@ -104,9 +104,12 @@ def _parse(overrides: Iterable[str]) -> Settings:
 def _base(settings: Settings, device: str) -> Config:
     """The preset and the objective that ``settings`` name, before any single setting."""
     preset = settings.get("preset", default_preset(settings["game"], device))
-    objective = settings.get("objective_name", "default")
+    space = settings.get("space", "latent")
+    objective = settings.get("objective_name", default_objective(space))
     check_name("preset", preset, PRESETS)
     check_name("objective", objective, OBJECTIVES)
+    if objective == "pixel" and space != "pixel":
+        raise ConfigError("the objective pixel is for frames without an encoder: write space=pixel, which brings it")
     return replace(PRESETS[preset], objective=OBJECTIVES[objective], objective_name=objective)
 
 

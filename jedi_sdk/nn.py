@@ -107,6 +107,28 @@ class ResBlock(nn.Module):
         return self.attention(self.skip(x) + y)
 
 
+class Halve(nn.Module):
+    """Half the side, by a convolution of stride 2; stands among residual blocks, whose condition it leaves alone."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(channels, channels, kernel_size=3, stride=2, padding=1)
+
+    def forward(self, x: Float[Tensor, "n c h w"], cond: Float[Tensor, "n d"]) -> Float[Tensor, "n c h2 w2"]:
+        return self.conv(x)
+
+
+class Double(nn.Module):
+    """Twice the side: each position four times, and a convolution."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.conv = conv3x3(channels, channels)
+
+    def forward(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h2 w2"]:
+        return self.conv(F.interpolate(x, scale_factor=2.0, mode="nearest"))
+
+
 class FourierFeatures(nn.Module):
     """Random Fourier features of the noise level c_noise (n,) -> (n, d); the frequencies are not trained."""
 

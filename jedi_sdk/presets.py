@@ -1,4 +1,5 @@
-"""Presets set sizes and schedule, objectives set what is learned; the two choices are independent.
+"""Presets set sizes and schedule, objectives set what is learned; the two choices are independent, but that
+``space=pixel`` has an objective of its own.
 
 Each is the page of ``config.py`` with a few values replaced.
 """
@@ -16,6 +17,7 @@ from jedi_sdk.config import (
     HeadsConfig,
     ObjectiveConfig,
     OptimConfig,
+    PixelConfig,
     ReplayConfig,
     RunConfig,
     SamplerConfig,
@@ -32,6 +34,7 @@ SMALL = replace(
     encoder=EncoderConfig(patch=4),
     denoiser=DenoiserConfig(channels=64, cond_channels=128, attention=False),
     heads=HeadsConfig(channels=32, depths=(1,), cond_channels=64, pool=True, lstm=256, attention=False),
+    pixel=PixelConfig(channels=32, heads_channels=16, depths=(1, 1, 1, 1)),
     actor_critic=ActorCriticConfig(channels=32, lstm=256),
     sampler=SamplerConfig(steps=2),  # truer than 3 on Breakout, and a third cheaper
     optim=OptimConfig(lr=3e-4),  # a small budget wants a faster start
@@ -50,6 +53,7 @@ CATCH = replace(
     encoder=EncoderConfig(patch=8, channels=(32, 16)),
     denoiser=DenoiserConfig(channels=32, cond_channels=64, attention=False),
     heads=HeadsConfig(channels=32, depths=(1,), cond_channels=64, pool=False, lstm=256, attention=False),
+    pixel=PixelConfig(channels=16, heads_channels=8, depths=(1, 1, 1, 1)),
     actor_critic=ActorCriticConfig(channels=32, lstm=256, horizon=7),
     optim=OptimConfig(lr=3e-4, actor_critic_lr=3e-4),
     schedule=ScheduleConfig(
@@ -66,6 +70,7 @@ TINY = replace(
     encoder=EncoderConfig(patch=8, channels=(8, 4)),
     denoiser=DenoiserConfig(channels=8, cond_channels=16, attention=False),
     heads=HeadsConfig(channels=8, depths=(1,), cond_channels=8, pool=True, lstm=16, attention=False),
+    pixel=PixelConfig(channels=8, heads_channels=8, depths=(1, 1, 1, 1)),
     actor_critic=ActorCriticConfig(channels=8, lstm=16, horizon=3),
     optim=OptimConfig(batch_size=4, warmup=2),
     sampler=SamplerConfig(steps=2),
@@ -87,7 +92,23 @@ OBJECTIVES: dict[str, ObjectiveConfig] = {
         encoder_lr_halving=0,
         p_mean=-0.4,
     ),
+    "pixel": ObjectiveConfig(  # DIAMOND's, for space=pixel: frames are bounded and scaled as they are
+        predict="latent",
+        relative_to_mean=False,
+        latent_scale="none",
+        target_scale="none",
+        switch="always",
+        clamp=False,
+        encoder_grad=False,
+        heads_grad=False,
+        p_mean=-0.4,
+    ),
 }
+
+
+def default_objective(space: str) -> str:
+    """The objective taken when none is named."""
+    return "pixel" if space == "pixel" else "default"
 
 
 def default_preset(game: str, device: str) -> str:

@@ -52,12 +52,34 @@ def build(*overrides: str, **names: Any) -> Config:
     return build_config("breakout", overrides=overrides, **names)
 
 
-@pytest.mark.parametrize("objective", OBJECTIVES)
+@pytest.mark.parametrize("objective", [name for name in OBJECTIVES if name != "pixel"])
 @pytest.mark.parametrize("preset", PRESETS)
-def test_every_preset_goes_with_every_objective(preset: str, objective: str) -> None:
+def test_every_preset_goes_with_every_objective_of_latents(preset: str, objective: str) -> None:
     config = build(preset=preset, objective=objective)
     assert config == replace(
         PRESETS[preset], game="breakout", objective=OBJECTIVES[objective], objective_name=objective
+    )
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_frames_without_an_encoder_bring_their_objective_with_them(preset: str, tmp_path: Path) -> None:
+    config = build("space=pixel", preset=preset)
+    changes = {"space": "pixel", "objective": OBJECTIVES["pixel"], "objective_name": "pixel"}
+    assert config == replace(PRESETS[preset], game="breakout", **changes)
+    assert build("space=pixel", preset=preset, objective="pixel") == config
+    file = tmp_path / "mine.yaml"
+    file.write_text("space: pixel\n")
+    assert build(file=file, preset=preset) == config
+
+
+def test_frames_without_an_encoder_are_the_latents_of_no_other_objective() -> None:
+    assert "objective pixel is for frames without an encoder: write space=pixel" in message(objective="pixel")
+    assert "and 112 do not split into equal groups" in message("space=pixel", "actor_critic.channels=224")
+    assert "against objective.decoder=joint; take the obj" in message("space=pixel", "objective.decoder=joint")
+    assert message("space=pixel", objective="paper") == (
+        "space=pixel has no encoder and takes frames as they are, against objective.clamp=true "
+        "objective.encoder_grad=true objective.heads_grad=true; take the objective pixel, or write "
+        "objective.clamp=false objective.encoder_grad=false objective.heads_grad=false"
     )
 
 
@@ -145,7 +167,7 @@ def test_numbers_as_people_write_them(text: str, value: float) -> None:
 
 @pytest.mark.parametrize(("override", "expected"), [
     ("denoiser.chanels=96", "there is no setting denoiser.chanels; did you mean denoiser.channels?"),
-    ("channels=96", "did you mean encoder.channels, denoiser.channels, heads.channels or actor_critic.ch"),
+    ("channels=96", "did you mean encoder.channels, denoiser.channels, heads.channels, pixel.channels or actor"),
     ("optimizer.lr=1", "did you mean optim.lr?"),
     ("lambda=1", "did you mean actor_critic.lambda_?"),
     ("seed.x=1", "did you mean seed?"),
@@ -195,6 +217,9 @@ def test_an_error_says_what_to_write_instead(override: str, expected: str) -> No
     ("heads.depths=[]", "heads.depths must have a stage"),
     ("encoder={patch: 1, channels: [32, 16]}", "write for example encoder.channels=[32, 32, 16]"),
     ("encoder={patch: 8, channels: []}", "encoder.channels needs 1 stage"),
+    ("pixel.depths=[]", "pixel.depths has 0 levels, and a frame's 64 pixels allow 1 to 7"),
+    ("pixel.depths=[1, 1, 1, 1, 1, 1, 1, 1]", "pixel.depths has 8 levels"),
+    ("pixel.heads_channels=100", "pixel.heads_channels: 100 channels do not split into equal groups of about 32"),
     ("denoiser.channels=100", "100 channels do not split into equal groups of about 32; write a"),
 ])  # fmt: skip
 def test_values_that_cannot_work_are_refused(override: str, expected: str) -> None:

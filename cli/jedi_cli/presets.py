@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ def presets() -> None:
     console.print(_table("Presets", PRESETS, [_preset_rows(config) for config in PRESETS.values()]))
     console.print(_table("Objectives", OBJECTIVES, [_objective_rows(o) for o in OBJECTIVES.values()]))
     console.print("The two combine freely: jedi train breakout --preset small --objective paper", highlight=False)
+    console.print("The objective pixel comes with --set space=pixel, and with nothing else.", highlight=False)
 
 
 def _preset_rows(config: Config) -> dict[str, str]:
@@ -32,6 +34,7 @@ def _preset_rows(config: Config) -> dict[str, str]:
     counts, work = parameter_counts(config), total_work(config.schedule)
     rows = {f"{name.replace('_', '-')} parameters": _short(number) for name, number in counts.items()}
     rows["all parameters"] = _short(sum(counts.values()))
+    rows["with space=pixel"] = _short(sum(parameter_counts(replace(config, space="pixel")).values()))
     rows["latent"] = f"{config.encoder.channels[-1]}x8x8"
     rows["real steps"] = _short(work.env_steps)
     rows["denoiser updates"] = _short(work.denoiser)

@@ -1,4 +1,4 @@
-"""Denoiser D: EDM preconditioning, written once for loss and sampler, around a single-level U-Net.
+"""Denoiser D: EDM preconditioning, written once for loss and sampler, around a U-Net.
 
 Karras et al. (2022), arXiv 2206.00364, section 5; offset noise as in DIAMOND. ``y`` is what is diffused: the next
 latent or its standardised change.
@@ -6,16 +6,17 @@ latent or its standardised change.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from jedi_sdk.config import DenoiserConfig, ObjectiveConfig
-from jedi_sdk.nn import ActionEmbedding, FourierFeatures, ResBlock, conv3x3, group_norm, zeroed
+from jedi_sdk.nn import ActionEmbedding, FourierFeatures
 from jedi_sdk.rng import Rng
+from jedi_sdk.world_model.unet import UNet
 
 
 @dataclass(frozen=True)
@@ -40,34 +41,11 @@ def precondition(sigma: Float[Tensor, "n"], sigma_data: float, offset_noise: flo
     )
 
 
-class UNet(nn.Module):
-    """F: a U-Net of one level (no down-sampling), conditioned by adaptive group norm."""
-
-    def __init__(self, c_in: int, c_out: int, config: DenoiserConfig) -> None:
-        super().__init__()
-        c, d = config.channels, config.cond_channels
-        self.conv_in = conv3x3(c_in, c)
-        self.down = nn.ModuleList([ResBlock(c, c, d) for _ in range(config.depth)])
-        self.middle = nn.ModuleList([ResBlock(c, c, d, attention=config.attention) for _ in range(2)])
-        self.up = nn.ModuleList([ResBlock(2 * c, c, d) for _ in range(config.depth + 1)])
-        self.norm_out = group_norm(c)
-        self.conv_out = zeroed(conv3x3(c, c_out))
-
-    def forward(self, x: Float[Tensor, "n e h w"], cond: Float[Tensor, "n d"]) -> Float[Tensor, "n c h w"]:
-        x = self.conv_in(x)
-        skips = [x]
-        for block in self.down:
-            x = block(x, cond)
-            skips.append(x)
-        for block in self.middle:
-            x = block(x, cond)
-        for block in self.up:
-            x = block(torch.cat([x, skips.pop()], dim=1), cond)
-        return self.conv_out(F.silu(self.norm_out(x)))
-
-
 class Denoiser(nn.Module):
-    """D(y_noisy; σ, the last k latents and actions) -> estimate of the clean y, all (n, c, h, w)."""
+    """D(y_noisy; σ, the last k latents and actions) -> estimate of the clean y, all (n, c, h, w).
+
+    ``depths``: residual blocks a level of the U-Net; by default it has the one level of ``config.depth``.
+    """
 
     def __init__(
         self,
@@ -76,6 +54,7 @@ class Denoiser(nn.Module):
         context: int,
         config: DenoiserConfig,
         objective: ObjectiveConfig,
+        depths: Sequence[int] | None = None,
     ) -> None:
         super().__init__()
         channels, d = latent_shape[0], config.cond_channels
@@ -83,7 +62,7 @@ class Denoiser(nn.Module):
         self.embed_noise = FourierFeatures(d)
         self.embed_act = ActionEmbedding(num_actions, context, d)
         self.embed = nn.Sequential(nn.Linear(d, d), nn.SiLU(), nn.Linear(d, d))
-        self.unet = UNet((context + 1) * channels, channels, config)
+        self.unet = UNet((context + 1) * channels, channels, config, depths or (config.depth,))
 
     def forward(
         self,

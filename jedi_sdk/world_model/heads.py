@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float, Int64
 from torch import Tensor, nn
 
 from jedi_sdk.config import HeadsConfig
-from jedi_sdk.nn import MaskedLSTM, ResBlock, conv3x3, group_norm
+from jedi_sdk.nn import Halve, MaskedLSTM, ResBlock, conv3x3, group_norm
 from jedi_sdk.rng import Rng
 from jedi_sdk.types import LSTMState
 
@@ -18,20 +18,27 @@ Reading = Literal["sample", "mean", "argmax"]  # what is made of the sign's thre
 
 
 class Heads(nn.Module):
-    """Convolutions on the pair of latents, conditioned on the action; an LSTM; two classifications."""
+    """Convolutions on the pair of latents, conditioned on the action; an LSTM; two classifications.
 
-    def __init__(self, latent_shape: tuple[int, int, int], num_actions: int, config: HeadsConfig) -> None:
+    ``halving``: each stage behind the first sees half the side of the one before.
+    """
+
+    def __init__(
+        self, latent_shape: tuple[int, int, int], num_actions: int, config: HeadsConfig, halving: bool = False
+    ) -> None:
         super().__init__()
         c, h, w = latent_shape
         d, width = config.cond_channels, config.channels
         self.embed_act = nn.Embedding(num_actions, d)
         self.conv_in = conv3x3(2 * c, width)
-        self.blocks = nn.ModuleList(
-            [ResBlock(width, width, d) for _ in range(sum(config.depths))]
-            + [ResBlock(width, width, d, attention=config.attention) for _ in range(2)]
-        )
+        self.blocks = nn.ModuleList()
+        for stage, depth in enumerate(config.depths):
+            self.blocks.extend([Halve(width)] if halving and stage else [])
+            self.blocks.extend(ResBlock(width, width, d) for _ in range(depth))
+        self.blocks.extend(ResBlock(width, width, d, attention=config.attention) for _ in range(2))
+        halvings = (len(config.depths) - 1 if halving else 0) + config.pool
         self.norm = nn.Sequential(group_norm(width), nn.SiLU(), nn.MaxPool2d(2) if config.pool else nn.Identity())
-        self.lstm = MaskedLSTM(width * h * w // (4 if config.pool else 1), config.lstm)
+        self.lstm = MaskedLSTM(width * (h >> halvings) * (w >> halvings), config.lstm)
         last = nn.Linear(config.lstm, NUM_REWARDS + 2, bias=False)
         nn.init.zeros_(last.weight)  # fresh heads promise nothing
         self.out = nn.Sequential(nn.Linear(config.lstm, config.lstm), nn.SiLU(), last)

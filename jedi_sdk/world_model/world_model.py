@@ -13,15 +13,16 @@ from torch import Tensor, nn
 from jedi_sdk.config import Config, SamplerConfig
 from jedi_sdk.rng import Rng
 from jedi_sdk.types import DreamState, Losses, LSTMState, Segment
+from jedi_sdk.world_model.companions import companions
 from jedi_sdk.world_model.decoder import Decoder
 from jedi_sdk.world_model.denoiser import Denoiser
 from jedi_sdk.world_model.encoder import FRAME_SIZE, Encoder, clamp, pixels
 from jedi_sdk.world_model.heads import Heads, Reading, read_reward
-from jedi_sdk.world_model.regularize import sigreg, vicreg
+from jedi_sdk.world_model.pixel import Frames, pixel_denoiser, pixel_heads, refuse_encoder
 from jedi_sdk.world_model.sampler import sample
 from jedi_sdk.world_model.scale import FrameMean, LatentScale, TargetScale
-
-SIGMA_BINS = (0.25, 0.5, 1.0)  # edges of the noise levels by which the loss is logged
+from jedi_sdk.world_model.target import Target
+from jedi_sdk.world_model.terms import denoise_terms, latent_terms
 
 
 class WorldModel(nn.Module):
@@ -38,6 +39,10 @@ class WorldModel(nn.Module):
         super().__init__()
         o = config.objective
         self.objective, self.sampler, self.context = o, config.sampler, config.context
+        if config.space == "pixel":
+            refuse_encoder(encoder)
+            encoder, denoiser = Frames(), denoiser or pixel_denoiser(config, num_actions)
+            heads = heads or pixel_heads(config, num_actions)
         self.encoder: Any = encoder or Encoder(config.encoder)
         shape: tuple[int, int, int] = tuple(self.encoder.latent_shape)
         self.latent_shape, self.num_actions = shape, num_actions
@@ -46,6 +51,7 @@ class WorldModel(nn.Module):
         self.frame_mean = FrameMean((FRAME_SIZE, FRAME_SIZE, 3))
         self.latent_scale = LatentScale(shape, o.latent_std, o.scale_momentum)
         self.target_scale = TargetScale(o.sigma_data, o.scale_momentum)
+        self.target = Target(o, self.target_scale, quantised=config.space == "pixel")
         self.decoder = None if o.decoder == "none" else Decoder(shape)  # an ablation
         self.register_buffer("batches", torch.zeros((), dtype=torch.int64))
         self.batches: Tensor
@@ -73,28 +79,7 @@ class WorldModel(nn.Module):
     def _to_latent(self, features: Tensor, mask: Tensor | None = None) -> Tensor:
         """``mask``: which frames of a batch that teaches the encoder are real."""
         z = self.latent_scale(features, mask) if self.objective.latent_scale == "standard" else features
-        return self._clamp(z)
-
-    def _clamp(self, z: Tensor) -> Tensor:
         return clamp(z, self.objective.clamp_scale) if self.objective.clamp else z
-
-    # -- what is diffused: the latent, or its change -----------------------------------------------------------
-
-    def _raw_target(self, z_last: Tensor, z_next: Tensor) -> Tensor:
-        return z_next - z_last if self.objective.predict == "change" else z_next
-
-    def _target(self, z_last: Tensor, z_next: Tensor) -> Tensor:
-        y = self._raw_target(z_last, z_next)
-        return self.target_scale(y) if self.objective.target_scale == "tracked" else y
-
-    def _latent(self, z_last: Tensor, y: Tensor) -> Tensor:
-        """The inverse of ``_target``, within the clamp's bounds."""
-        y = self.target_scale.inverse(y) if self.objective.target_scale == "tracked" else y
-        if self.objective.predict == "latent":
-            return self._clamp(y)
-        # z_last went through the soft clamp already: a second one would shrink what did not change, step by step
-        z, s = z_last + y, self.objective.clamp_scale
-        return z.clamp(-s, s) if self.objective.clamp else z
 
     # -- learning -----------------------------------------------------------------------------------------------
 
@@ -108,7 +93,7 @@ class WorldModel(nn.Module):
             self.frame_mean.update(segment.obs[segment.mask])
         features = self._features(self.encoder, segment.obs)
         z, z_target = self._context_and_target(segment, features)
-        self.target_scale.update(self._raw_target(z_target[:, k - 1], z_target[:, k]), segment.mask[:, k])
+        self.target_scale.update(self.target.raw(z_target[:, k - 1], z_target[:, k]), segment.mask[:, k])
         history = list(z.unbind(1))[:k]
         losses, sigmas = [], []
         for t in range(k, k + steps):
@@ -121,7 +106,7 @@ class WorldModel(nn.Module):
         per_step = torch.stack(losses)
         real = segment.mask[:, k : k + steps].T
         total = (per_step.sum(1) / real.sum(1).clamp(min=1)).sum()
-        terms = self._denoise_terms(per_step, torch.stack(sigmas), real, z.detach())
+        terms = denoise_terms(per_step.detach(), torch.stack(sigmas), real) | latent_terms(z.detach(), k)
         for name, term in self._companions(segment, features, rng).items():
             total = total + term
             terms[name] = term.detach()
@@ -143,21 +128,15 @@ class WorldModel(nn.Module):
         return self.objective.encoder_grad and self.objective.decoder != "alone"
 
     def _companions(self, segment: Segment, features: Tensor, rng: Rng) -> dict[str, Tensor]:
-        """What an objective may add to equation 8: a guard against collapse, the ablation's reconstruction."""
-        o, losses = self.objective, {}
-        if o.regularizer != "none":
-            z = self._to_latent(features, segment.mask)[segment.mask].flatten(1) / o.latent_std
-            guard = vicreg(z) if o.regularizer == "vicreg" else sigreg(z, rng)
-            losses[f"encoder/{o.regularizer}"] = o.regularizer_weight * guard
-        if self.decoder is not None:
-            frames = self.decoder(self._to_latent(features, segment.mask)[segment.mask])
-            losses["encoder/reconstruction"] = (frames - pixels(segment.obs[segment.mask])).square().mean()
-        return losses
+        if self.objective.regularizer == "none" and self.decoder is None:
+            return {}
+        z = self._to_latent(features, segment.mask)[segment.mask]
+        return companions(self.objective, self.decoder, z, segment.obs[segment.mask], rng)
 
     def _predict(self, context: Tensor, act: Tensor, z_next: Tensor, rng: Rng) -> tuple[Tensor, Tensor, Tensor]:
         """One predicted step: squared error of F (n,), the one-shot prediction of z[t+1], the noise level (n,)."""
         z_last = context[:, -1].detach()
-        y = self._target(z_last, z_next)
+        y = self.target(z_last, z_next)
         sigma = self.denoiser.sample_sigma(len(y), rng)
         if self.objective.predictor == "mse":
             y_hat = self.denoiser.regress(context, act)
@@ -168,7 +147,7 @@ class WorldModel(nn.Module):
             f = self.denoiser.network(p.c_in * y_noisy, p.c_noise, context, act)
             error = f - (y - p.c_skip * y_noisy) / p.c_out
             y_hat = p.c_skip * y_noisy + p.c_out * f
-        return error.square().mean((1, 2, 3)), self._latent(z_last, y_hat), sigma
+        return error.square().mean((1, 2, 3)), self.target.inverse(z_last, y_hat), sigma
 
     def _switches(self, rng: Rng) -> bool | Tensor:
         """Whether this batch goes on from the denoiser's own prediction."""
@@ -179,18 +158,6 @@ class WorldModel(nn.Module):
                 return bool(self.batches % 2)
             case switch:
                 return switch == "always"
-
-    @torch.no_grad()
-    def _denoise_terms(self, losses: Tensor, sigmas: Tensor, real: Tensor, z: Tensor) -> dict[str, Tensor]:
-        terms = {f"denoise/step{i + 1}": losses[i].sum() / real[i].sum().clamp(min=1) for i in range(len(losses))}
-        bins = torch.bucketize(sigmas, torch.tensor(SIGMA_BINS, device=sigmas.device))
-        names = [f"<{SIGMA_BINS[0]}", *(f"<{edge}" for edge in SIGMA_BINS[1:]), f">{SIGMA_BINS[-1]}"]
-        for i, name in enumerate(names):
-            inside = (bins == i) & real
-            terms[f"denoise/sigma{name}"] = (losses * inside).sum() / inside.sum().clamp(min=1)
-        terms["latent/std"] = z.flatten(0, 1).std(0).mean()
-        terms["latent/repeat_last"] = (z[:, self.context] - z[:, self.context - 1]).square().mean()
-        return terms
 
     @torch.no_grad()
     def update_target(self) -> None:
@@ -282,7 +249,7 @@ class WorldModel(nn.Module):
     ) -> Float[Tensor, "b c h w"]:
         """A sample of the next latent."""
         if self.objective.predictor == "mse":
-            return self._latent(z[:, -1], self.denoiser.regress(z, act))
+            return self.target.inverse(z[:, -1], self.denoiser.regress(z, act))
 
         def noise() -> Tensor:
             return rng.normal(*z[:, -1].shape)
@@ -290,4 +257,4 @@ class WorldModel(nn.Module):
         def denoise(y: Tensor, sigma: float) -> Tensor:
             return self.denoiser(y, y.new_full((len(y),), sigma), z, act)
 
-        return self._latent(z[:, -1], sample(denoise, noise(), sampler or self.sampler, noise))
+        return self.target.inverse(z[:, -1], sample(denoise, noise(), sampler or self.sampler, noise))

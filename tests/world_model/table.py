@@ -9,10 +9,12 @@ import torch
 from torch import nn
 
 from jedi_sdk.config import Config, ObjectiveConfig
+from jedi_sdk.presets import OBJECTIVES
 from jedi_sdk.types import Segment
 from jedi_sdk.world_model import Denoiser, WorldModel
 
 B, T, SHAPE = 3, 6, (4, 8, 8)
+OF_LATENTS = [name for name in OBJECTIVES if name != "pixel"]
 
 
 class Table(nn.Module):

@@ -15,7 +15,7 @@ from jedi_sdk.rng import Rng
 from jedi_sdk.types import Segment
 from jedi_sdk.world_model import Heads, WorldModel, clamp, karras_sigmas
 
-from .table import SHAPE, B, T, Table, build, plain, segment, with_objective
+from .table import OF_LATENTS, SHAPE, B, T, Table, build, plain, segment, with_objective
 
 
 def learned(world_model: WorldModel, seg: Segment) -> list[bool]:
@@ -45,7 +45,7 @@ CONTEXT_ONLY, FIRST_PREDICTED_TOO = [True] * 4 + [False] * 2, [True] * 5 + [Fals
 
 
 @pytest.mark.parametrize("predictor", ["diffusion", "mse"])
-@pytest.mark.parametrize("objective", OBJECTIVES)
+@pytest.mark.parametrize("objective", OF_LATENTS)
 def test_the_encoder_learns_through_the_context_and_never_through_the_target(tiny, wake, objective, predictor) -> None:
     config = with_objective(tiny, OBJECTIVES[objective], predictor=predictor)
     fed_back = build(with_objective(config, switch="always"), wake=wake)
@@ -105,7 +105,7 @@ VALUES = {
 }
 
 
-@pytest.mark.parametrize("objective", OBJECTIVES)
+@pytest.mark.parametrize("objective", OF_LATENTS)
 @pytest.mark.parametrize(("name", "value"), [(name, value) for name, some in VALUES.items() for value in some])
 def test_every_variant_trains_its_real_networks(tiny, wake, objective, name, value) -> None:
     config = with_objective(tiny, OBJECTIVES[objective], **{name: value})
