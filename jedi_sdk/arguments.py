@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from jedi_sdk.checkpoint import Card, CheckpointError
+from jedi_sdk.checkpoint import CONFIG, Card, CheckpointError
 from jedi_sdk.config import ConfigError
-from jedi_sdk.envs import Game, resolve_game
+from jedi_sdk.envs import Game, UnknownGameError, resolve_game
 from jedi_sdk.health import RunError
 
 CALLABLE = "callable:"  # marks, in a config, a game that was given as a Python function
@@ -22,19 +23,35 @@ def config_name(game: Game) -> str:
     return f"{CALLABLE}{game.name}" if game.kind == "callable" else game.name
 
 
-def saved_game(card: Card, game: Callable[..., Any] | None) -> Game:
-    """The game of a checkpoint; ``game`` where it is passed again. A missing function is only missed in play."""
+def saved_game(card: Card, game: Callable[..., Any] | None, trusted: bool = True) -> Game:
+    """The game of a checkpoint; ``game`` where it is passed again. Nothing is imported to load: a function that is not
+    there, or a module, is only missed in play. Without ``trusted`` no module that the checkpoint names is imported.
+    """
+    name = card.config.game
     if game is not None:
         return resolve_game(game)
-    if card.config.game.startswith(CALLABLE):
-        return Game(card.config.game.removeprefix(CALLABLE), "callable", _not_given)
-    return resolve_game(card.config.game)
+    if name.startswith(CALLABLE):
+        return Game(name.removeprefix(CALLABLE), "callable", _not_given)
+    if ":" in name:
+        return Game(name, "gymnasium") if trusted else Game(name, "callable", partial(_not_imported, name))
+    try:
+        return resolve_game(name)
+    except UnknownGameError:  # registered by a program that has not done so yet
+        return Game(name, "gymnasium")
 
 
 def _not_given() -> Any:
     raise RunError(
-        "this agent was trained on a Python function, which no checkpoint carries: pass it again as game=, as in "
-        "JEDI.from_pretrained(path, game=make_env)"
+        "this agent was trained on a Python function, which no checkpoint carries: pass it again as env=, as in "
+        "JEDI.from_pretrained(path, env=make_env)"
+    )
+
+
+def _not_imported(name: str) -> Any:
+    module = name.partition(":")[0]
+    raise RunError(
+        f"this agent is a stranger's, and to play {name!r} the module {module!r} would be imported, which runs its "
+        f"code: if you trust it, pass env= a function that imports it and makes the game, or load a copy by its path"
     )
 
 
@@ -60,6 +77,12 @@ def refuse_missing_parts(card: Card, parts: dict[str, Any], folder: Path) -> Non
         raise CheckpointError(
             f"{folder} was made with a part of its own: pass it again, from_pretrained(path, {given})"
         )
+
+
+def refuse_other_sizes(card: Card, built: Card, folder: Path) -> None:
+    """``card`` is the file's, ``built`` that of the networks its weights are in."""
+    if card.parameters and card.parameters != built.parameters:
+        raise CheckpointError(f"{folder / CONFIG} counts parameters {card.parameters}; there are {built.parameters}")
 
 
 def checked_frames(obs: np.ndarray) -> np.ndarray:

@@ -143,7 +143,8 @@ class Entry:
                 f"{self.folder} was made with other settings, or on other frames. Repeat the command that made it, "
                 "name another --out, or delete it."
             )
-        checkpoint.load_networks(self.folder, self.networks)
-        self.learner.load_state_dict(trainer)
         self.updates, self.seconds = progress["updates"], progress["seconds"]
         self.stopped, self.curve = progress["stopped"], progress["curve"]
+        if not self.finished:  # its weights may have diverged, and are not used any more
+            checkpoint.load_networks(self.folder, self.networks)
+            self.learner.load_state_dict(trainer)

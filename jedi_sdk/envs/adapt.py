@@ -14,7 +14,7 @@ from gymnasium.vector import AsyncVectorEnv, AutoresetMode, SyncVectorEnv, Vecto
 from numpy.typing import NDArray
 
 from .frames import SIZE, enlarge, to_frame
-from .games import Game
+from .games import Game, resolve_game
 
 
 class UnsupportedEnvError(ValueError):
@@ -73,6 +73,7 @@ def _make_image_env(make: Callable[[], gymnasium.Env]) -> gymnasium.Env:
 def _maker(game: Game, render: bool = False) -> Callable[[], gymnasium.Env]:
     if game.make is not None:
         return game.make
+    resolve_game(game.name)  # imports its module: a game that comes from a checkpoint has waited with that
     spec = gymnasium.spec(game.name.rpartition(":")[2])  # workers may not have registered the id
     creator = load_env_creator(spec.entry_point) if isinstance(spec.entry_point, str) else spec.entry_point
     draws = "rgb_array" in getattr(creator, "metadata", {}).get("render_modes", ())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +13,7 @@ from torch import nn
 from jedi_sdk import checkpoint
 from jedi_sdk.checkpoint import Card, CheckpointError
 from jedi_sdk.presets import TINY
+from jedi_sdk.world_model import WorldModel
 
 
 @pytest.fixture
@@ -43,13 +43,19 @@ def test_round_trip(tmp_path: Path, networks: nn.ModuleDict, card: Card) -> None
 
 
 def test_where_dreams_begin_is_kept_if_it_is_known(tmp_path: Path, networks: nn.ModuleDict, card: Card) -> None:
-    starts = {"z": torch.randn(2, 3).half(), "mask": torch.tensor([True, False])}
+    world_model = WorldModel(TINY, num_actions=3)
+    k, shape = world_model.context, world_model.latent_shape
+    starts = {
+        "z": torch.randn(2, k, *shape).half(),
+        "act": torch.randint(3, (2, k - 1)).short(),
+        "mask": torch.tensor([[True] * k, [False] + [True] * (k - 1)]),
+    }
     checkpoint.save(tmp_path / "one", card, networks, starts=starts)
     checkpoint.save(tmp_path / "other", card, networks)
-    read = checkpoint.read_optional(tmp_path / "one", checkpoint.STARTS)
+    read = checkpoint.read_starts(tmp_path / "one", world_model)
     assert read is not None
     assert all(torch.equal(read[name], tensor) for name, tensor in starts.items())
-    assert checkpoint.read_optional(tmp_path / "other", checkpoint.STARTS) is None
+    assert checkpoint.read_starts(tmp_path / "other", world_model) is None
     (tmp_path / "one" / "starts.safetensors").write_bytes(b"")
     with pytest.raises(CheckpointError, match=r"starts\.safetensors is damaged"):
         checkpoint.verify(tmp_path / "one")
@@ -103,17 +109,26 @@ def test_strangers_are_not_overwritten(tmp_path: Path, networks: nn.ModuleDict, 
     assert (tmp_path / "thesis.tex").read_text() == "years of work"
 
 
+def test_what_was_written_about_an_agent_is_not_left_to_another(
+    tmp_path: Path, networks: nn.ModuleDict, card: Card
+) -> None:
+    checkpoint.save(tmp_path / "agent", card, networks)
+    (tmp_path / "agent" / "results.json").write_text("{}")
+    with pytest.raises(CheckpointError, match=r"results\.json about the agent there"):
+        checkpoint.save(tmp_path / "agent", card, networks)
+    assert (tmp_path / "agent" / "results.json").exists()
+
+
+def test_anyone_may_read_what_is_written(tmp_path: Path, networks: nn.ModuleDict, card: Card) -> None:
+    checkpoint.save(tmp_path / "agent", card, networks)
+    (tmp_path / "ordinary").touch()
+    modes = {path.stat().st_mode for path in (tmp_path / "agent").iterdir()}
+    assert modes == {(tmp_path / "ordinary").stat().st_mode}
+
+
 def test_nothing_there(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="neither a checkpoint nor a run folder"):
         checkpoint.find(tmp_path / "nowhere")
-
-
-def test_a_newer_format_says_so(tmp_path: Path, networks: nn.ModuleDict, card: Card) -> None:
-    folder = tmp_path / "agent"
-    newer = {**card.to_json(), "format": checkpoint.FORMAT + 1}
-    checkpoint.write_folder(folder, {"config.json": lambda path: path.write_text(json.dumps(newer))})
-    with pytest.raises(CheckpointError, match="newer jedi-sdk"):
-        checkpoint.read_card(folder)
 
 
 def test_a_pickle_is_refused(tmp_path: Path) -> None:
@@ -125,7 +140,7 @@ def test_a_pickle_is_refused(tmp_path: Path) -> None:
 
     torch.save({"x": Evil()}, tmp_path / "trainer.pt")
     (tmp_path / "progress.json").write_text("{}")
-    with pytest.raises(Exception, match=r"[Ww]eights"):
+    with pytest.raises(CheckpointError, match=r"[Ww]eights"):
         checkpoint.read_training(tmp_path)
 
 
@@ -164,11 +179,15 @@ def test_a_full_disk_leaves_the_old_checkpoint(tmp_path: Path) -> None:
 
 def test_a_probe_can_be_added_later_and_again(tmp_path: Path, networks: nn.ModuleDict, card: Card) -> None:
     checkpoint.save(tmp_path / "one", card, networks)
+    (tmp_path / "one" / "README.md").write_text("written by hand")
+    probe = nn.Linear(2, 3)
+    assert not checkpoint.load_probe(tmp_path / "one", probe)
     for value in (1.0, 2.0):
-        checkpoint.add(tmp_path / "one", checkpoint.PROBE, {"w": torch.full((3,), value)})
+        painter = {"weight": torch.full((3, 2), value), "bias": torch.zeros(3)}
+        checkpoint.add(tmp_path / "one", checkpoint.PROBE, painter)
         checkpoint.verify(tmp_path / "one")
-        read = checkpoint.read_optional(tmp_path / "one", checkpoint.PROBE)
-        assert read is not None
-        assert read["w"].tolist() == [value] * 3
+        assert checkpoint.load_probe(tmp_path / "one", probe)
+        assert torch.equal(probe.weight, painter["weight"])
+    assert (tmp_path / "one" / "README.md").read_text() == "written by hand"
     assert checkpoint.read_card(tmp_path / "one") == card
     checkpoint.load_networks(tmp_path / "one", networks)

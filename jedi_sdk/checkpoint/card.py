@@ -1,0 +1,85 @@
+"""The card: what ``config.json`` says of an agent, and all that must be known before its networks can be built."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+
+from jedi_sdk.checkpoint.manifest import verify
+from jedi_sdk.checkpoint.names import CONFIG, CheckpointError
+from jedi_sdk.checkpoint.own_file import read_json
+from jedi_sdk.checkpoint.schema import SCHEMA, refuse_other_keys, to_newest
+from jedi_sdk.config import Config, ConfigError
+from jedi_sdk.load import config_from_dict, config_to_dict
+
+Word = Annotated[str, Field(pattern=r"^\P{C}*$", max_length=100)]  # nothing that a terminal would act on
+Part = Annotated[str, Field(pattern="^(encoder|denoiser|heads|actor_critic)$")]
+LABELS = {"game": "game", "preset": "preset", "objective": "objective_name"}  # said beside the config too, for people
+
+
+@dataclass(frozen=True)
+class Card:
+    """``custom`` names parts passed by argument, with their class; ``action_meanings`` has a word for each action,
+    where the game says them; ``parameters`` counts each part's; ``library_version`` is the one that wrote it.
+    """
+
+    __pydantic_config__ = ConfigDict(strict=True, revalidate_instances="always")
+
+    config: Config
+    num_actions: Annotated[int, Field(ge=1, le=4096)]
+    device: Annotated[str, Field(pattern="^[a-z]{2,16}$")]
+    dtype: Annotated[str, Field(pattern="^(float32|bfloat16)$")]
+    custom: dict[Part, Word] = field(default_factory=dict)
+    action_meanings: tuple[Word, ...] | None = None
+    parameters: dict[Part, Annotated[int, Field(ge=0)]] = field(default_factory=dict)
+    library_version: Word = field(default_factory=lambda: version("jedi-sdk"))
+
+    def to_json(self) -> dict[str, Any]:
+        config = config_to_dict(self.config)
+        labels = {label: config[key] for label, key in LABELS.items()}
+        said = {name: value for name, value in vars(self).items() if name != "config"}
+        return {"schema_version": SCHEMA, **labels, **said, "config": config}
+
+    @staticmethod
+    def from_json(values: dict[str, Any]) -> Card:
+        """Of any schema. Raises ``CheckpointError`` or ``ConfigError``."""
+        values = to_newest(values)
+        refuse_other_keys(values, EXAMPLE)
+        config = config_from_dict(values["config"])
+        for label, key in LABELS.items():
+            if _checked(WORD, values[label], label) != getattr(config, key):
+                raise CheckpointError(f"its {label} is {values[label]!r}, but not so the {key} in its config")
+        said = {name: value for name, value in values.items() if name not in ("schema_version", *LABELS)}
+        meanings = values["action_meanings"]
+        words = tuple(meanings) if isinstance(meanings, list) else meanings
+        card = _checked(CARD, Card(**{**said, "config": config, "action_meanings": words}))
+        if card.action_meanings is not None and len(card.action_meanings) != card.num_actions:
+            raise CheckpointError(f"it has {len(meanings)} action_meanings for {card.num_actions} actions")
+        return card
+
+
+EXAMPLE = Card(Config(), 1, "cpu", "float32", library_version="").to_json()
+WORD, CARD = TypeAdapter(Word), TypeAdapter(Card)
+
+
+def _checked(adapter: TypeAdapter[Any], value: Any, name: str = "") -> Any:
+    try:
+        return adapter.validate_python(value, strict=True)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in (name, *first["loc"]) if part != "")
+        raise CheckpointError(f"its {key!r:.80} is {first['input']!r:.80}: {first['msg']}") from None
+
+
+def read_card(folder: Path) -> Card:
+    """What ``folder`` holds, each of its files whole. Raises ``CheckpointError``."""
+    verify(folder)
+    values = read_json(folder / CONFIG)
+    try:
+        return Card.from_json(values)
+    except (CheckpointError, ConfigError) as error:
+        raise CheckpointError(f"{folder / CONFIG} cannot be used: {error}") from error

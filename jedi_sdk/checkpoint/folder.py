@@ -1,0 +1,69 @@
+"""Folders written aside, synced and renamed: all files or none."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+
+from jedi_sdk.checkpoint.manifest import checksums
+from jedi_sdk.checkpoint.names import ABOUT_FILES, CHECKED_FILES, MANIFEST, CheckpointError
+
+Writer = Callable[[Path], object]
+
+
+def write_folder(folder: Path, files: Mapping[str, Writer]) -> None:
+    """Whatever goes wrong, what stood at ``folder`` before still stands there. What is not a checkpoint's, or was
+    written about the agent that is there, is never replaced.
+    """
+    _refuse_to_replace(folder, {*CHECKED_FILES, MANIFEST, *files})
+    aside = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
+    try:
+        shutil.rmtree(aside, ignore_errors=True)
+        aside.mkdir(parents=True)
+        for name, write in files.items():
+            write(aside / name)
+        write_json(aside / MANIFEST, checksums(aside, files))
+        for path in (*aside.iterdir(), aside):
+            _sync(path)
+        _swap(aside, folder)
+    except (OSError, RuntimeError, SafetensorError) as error:  # a full disk is each of these to somebody
+        shutil.rmtree(aside, ignore_errors=True)
+        message = f"could not write the checkpoint {folder}: {error}. Checkpoints written before are untouched."
+        raise CheckpointError(message) from error
+
+
+def _refuse_to_replace(folder: Path, replaced: set[str]) -> None:
+    kept = sorted({path.name for path in folder.iterdir()} - replaced) if folder.exists() else []
+    if not kept:
+        return
+    names = ", ".join(kept[:3])
+    if set(kept) <= set(ABOUT_FILES):
+        raise CheckpointError(f"{folder} holds {names} about the agent there: name a new folder, or delete them first")
+    raise CheckpointError(f"{folder} holds other files ({names}): name a new folder")
+
+
+def _swap(aside: Path, folder: Path) -> None:
+    old = folder.with_name(f".{folder.name}.old")
+    if folder.exists():
+        os.rename(folder, old)
+    os.rename(aside, folder)
+    shutil.rmtree(old, ignore_errors=True)
+    _sync(folder.parent)
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def write_json(path: Path, values: Mapping[str, Any]) -> None:
+    path.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")

@@ -1,0 +1,43 @@
+"""A run's checkpoints: which there are, which is meant, which may go."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from jedi_sdk.checkpoint.names import MODEL, CheckpointError
+
+
+def find(path: Path) -> Path:
+    """The checkpoint folder meant by ``path``: itself, or the latest of the run folder it is."""
+    if (path / MODEL).exists():
+        return path
+    found = list_checkpoints(path)
+    if not found:
+        hint = "train one: jedi train catch" if not path.exists() else "it has no checkpoint yet"
+        raise CheckpointError(f"{path} is neither a checkpoint nor a run folder with one ({hint})")
+    return found[-1]
+
+
+def refuse_unless_run(path: Path) -> None:
+    """Only a run folder holds the replay that a run goes on with; an agent alone can be loaded, not resumed."""
+    if (path / MODEL).exists():
+        raise CheckpointError(f"{path} is a checkpoint, not a run folder: resume the run it is in, or load the agent")
+
+
+def list_checkpoints(run_dir: Path) -> list[Path]:
+    """A run's checkpoints, oldest first."""
+    return sorted(path for path in (run_dir / "checkpoints").glob("step-*") if path.is_dir())
+
+
+def prune(run_dir: Path, keep: int) -> None:
+    for path in list_checkpoints(run_dir)[:-keep]:
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def advice(folder: Path) -> str:
+    """What to do about a checkpoint that cannot be used."""
+    others = [path for path in list_checkpoints(folder.parent.parent) if path != folder]
+    if others:
+        return f"An earlier one is {others[-1]}; to go on from it, delete {folder} and resume again."
+    return "Fetch or train it again."
