@@ -1,4 +1,4 @@
-"""Plans in the dream and acts in the real game: the best of many random futures. Run 01_train.py first.
+"""Plans in the dream and acts in the real game: the best of many random futures. Run 02_train.py first.
 
 python examples/05_plan.py --run-dir runs/first
 """

@@ -1,4 +1,4 @@
-"""Dreams on from frames of your own: what would happen if I only ever did this? Run 01_train.py first.
+"""Dreams on from frames of your own: what would happen if I only ever did this? Run 02_train.py first.
 
 python examples/06_own_frames.py --run-dir runs/first
 """

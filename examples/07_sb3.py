@@ -1,4 +1,4 @@
-"""Trains Stable-Baselines3's PPO in the dream alone, then plays the real game. Run 01_train.py first.
+"""Trains Stable-Baselines3's PPO in the dream alone, then plays the real game. Run 02_train.py first.
 
 pip install 'jedi-sdk[sb3]'
 python examples/07_sb3.py --run-dir runs/first

@@ -1,4 +1,4 @@
-"""Trains Tianshou's DQN in the dream alone, and plays the real game with it. Run 01_train.py first.
+"""Trains Tianshou's DQN in the dream alone, and plays the real game with it. Run 02_train.py first.
 
 python examples/08_tianshou.py --run-dir runs/first
 """

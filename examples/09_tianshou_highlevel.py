@@ -1,4 +1,4 @@
-"""Trains Tianshou's PPO by its high-level API: dreams to train in, the real game to test in. Run 01_train.py first.
+"""Trains Tianshou's PPO by its high-level API: dreams to train in, the real game to test in. Run 02_train.py first.
 
 python examples/09_tianshou_highlevel.py --run-dir runs/first
 """

@@ -9,8 +9,7 @@ import torch
 
 from jedi_sdk.actor_critic import Actor
 from jedi_sdk.dream import imagine
-from jedi_sdk.dream.probe import PixelProbe
-from jedi_sdk.dream.view import paint
+from jedi_sdk.dream.view import Probe, paint
 from jedi_sdk.envs.frames import enlarge
 from jedi_sdk.fidelity.held_out import BATCH, HeldOut
 from jedi_sdk.fidelity.open_loop import OpenLoop, dream_along, open_loop
@@ -25,7 +24,7 @@ PAUSE = 6  # frames for which the last picture of a dream stays
 Picture = np.ndarray  # (H, W, 3), uint8
 
 
-def film_dreams(subject: Subject, asleep: Actor, probe: PixelProbe, held_out: HeldOut, path: Path, dreams: int) -> None:
+def film_dreams(subject: Subject, asleep: Actor, probe: Probe, held_out: HeldOut, path: Path, dreams: int) -> None:
     """The policy's own dreams from the first ``dreams`` contexts, each until it ends or the horizon is reached."""
     segment = _first(held_out, subject, dreams)
     model, k = subject.world_model, subject.world_model.context
@@ -46,7 +45,7 @@ def film_dreams(subject: Subject, asleep: Actor, probe: PixelProbe, held_out: He
     write_video(path, pictures, FRAMES_PER_SECOND)
 
 
-def film_side_by_side(subject: Subject, probe: PixelProbe, held_out: HeldOut, path: Path, dreams: int) -> OpenLoop:
+def film_side_by_side(subject: Subject, probe: Probe, held_out: HeldOut, path: Path, dreams: int) -> OpenLoop:
     """What really happened on the left, on the right the dream along the same actions; the error over repeat-last's,
     of all contexts, below. Returns the measurement behind those figures.
     """
@@ -78,7 +77,7 @@ def _first(held_out: HeldOut, subject: Subject, dreams: int) -> Segment:
     return held_out.replay.window(rows, envs, length).to(subject.precision.device)
 
 
-def _paint(probe: PixelProbe, z: torch.Tensor, subject: Subject) -> list[Picture]:
+def _paint(probe: Probe, z: torch.Tensor, subject: Subject) -> list[Picture]:
     if not len(z):
         return []
     with subject.precision.autocast():

@@ -50,9 +50,10 @@ class DreamState:
     act: Int64[Tensor, "b k-1"]
     lstm: LSTMState
 
-    def __getitem__(self, ids: Any) -> DreamState:
-        """Some of the dreams: a slice, or a tensor of numbers, which may repeat."""
-        return DreamState(self.z[ids], self.act[ids], (self.lstm[0][ids], self.lstm[1][ids]))
+    def __getitem__(self, ids: Int64[Tensor, "s"]) -> DreamState:
+        """Some of the dreams, by their numbers, which may repeat."""
+        z, act, h, c = (x.index_select(0, ids) for x in (self.z, self.act, *self.lstm))  # quicker than x[ids]
+        return DreamState(z, act, (h, c))
 
     def put(self, ids: Int64[Tensor, "s"], some: DreamState) -> DreamState:
         """These dreams with ``some`` in the places ``ids``; what was handed out before is not written to."""

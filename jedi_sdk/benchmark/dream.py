@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from jedi_sdk.agent import JEDI
-from jedi_sdk.dream import SingleDreamEnv, Starts
+from jedi_sdk.dream import Dream, SingleDreamEnv, Starts
 
 WARM_UP = 5
 
@@ -44,7 +44,8 @@ class Stopwatch:
 @dataclass(frozen=True)
 class DreamCost:
     """Medians over steps, in seconds for a batched step of ``num_envs`` dreams; ``single`` steps as many dreams one by
-    one. An adaptor's time is what a step takes outside ``WorldModel.step``.
+    one. An adaptor's time is what a step takes outside ``Dream.imagine``, which is ``WorldModel.step`` in the agent's
+    precision.
     """
 
     game: str
@@ -69,15 +70,18 @@ def measure_dream(agent: JEDI, num_envs: int = 64, steps: int = 100, horizon: in
     """Random actions in dreams that begin at the agent's starts, or anywhere if it has none."""
     model, device = agent.world_model, agent.precision.device
     options = {"starts": agent.starts or _anywhere(agent)}
-    inside = Stopwatch(model.step, device)
+    imagine = Dream.imagine
+    inside = Stopwatch(imagine, device)
     denoiser, heads = Stopwatch(model.imagine_next, device), Stopwatch(model.heads.forward, device)
     timed: dict[str, Timing] = {}
-    model.step, model.imagine_next, model.heads.forward = inside, denoiser, heads  # type: ignore[method-assign]
+    Dream.imagine = lambda self, state, act: inside(self, state, act)  # a function, so that it is given the dream, too
+    model.imagine_next, model.heads.forward = denoiser, heads  # type: ignore[method-assign]
     try:
         for name, make in _adaptors().items():
             timed[name] = _time(make(agent, num_envs, horizon, options), inside, denoiser, heads, steps)
     finally:
-        del model.step, model.imagine_next, model.heads.forward  # what the classes define shows again
+        Dream.imagine = imagine
+        del model.imagine_next, model.heads.forward  # what the classes define shows again
     step = timed["gymnasium"]
     single = _singles(agent, min(num_envs, 64), options, max(3, steps // 20)) * num_envs / min(num_envs, 64)
     return DreamCost(
@@ -138,6 +142,8 @@ def _adaptors() -> dict[str, Make]:
         made["stable-baselines3"] = _sb3
     if importlib.util.find_spec("tianshou"):
         made["tianshou"] = _tianshou
+    if importlib.util.find_spec("torchrl"):
+        made["torchrl"] = _torchrl
     return made
 
 
@@ -169,6 +175,20 @@ def _tianshou(agent: JEDI, n: int, horizon: int, options: dict[str, Any]) -> Cal
         done = np.flatnonzero(term | trunc)
         if len(done):
             envs.reset(done)
+
+    return step
+
+
+def _torchrl(agent: JEDI, n: int, horizon: int, options: dict[str, Any]) -> Callable[[], object]:
+    from jedi_sdk.dream.torchrl import DreamTensorEnv
+
+    envs = DreamTensorEnv(agent.dream_env(n, horizon, autoreset_mode="Disabled", to_numpy=False, **options))
+    now = envs.reset()
+    act = _actions(agent, n)
+
+    def step() -> None:
+        nonlocal now
+        _, now = envs.step_and_maybe_reset(now.set("action", torch.from_numpy(act())))
 
     return step
 

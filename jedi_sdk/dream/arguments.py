@@ -39,6 +39,15 @@ def refuse_below_one(name: str, value: object, why: str) -> None:
         raise DreamError(f"{name}={value!r}: {why}; write a whole number from 1, for example {name}=15")
 
 
+def checked_meanings(meanings: Sequence[str] | None, num_actions: int) -> tuple[str, ...] | None:
+    """A word for each action, or none at all."""
+    if meanings is not None and len(meanings) != num_actions:
+        raise DreamError(
+            f"action_meanings={list(meanings)} are {len(meanings)} words for {num_actions} actions: write one for each"
+        )
+    return None if meanings is None else tuple(meanings)
+
+
 def refuse_other_frames(env: gymnasium.Env | VectorEnv, observed: Any, acted: Any, num_actions: int) -> None:
     """The encoder knows one kind of frame, the dream one number of actions."""
     if observed != Box(0, 255, FRAME, np.uint8):
@@ -77,7 +86,8 @@ def checked_actions(actions: Any, n: int, num_actions: int, device: torch.device
     numbers = act.tolist()  # behind a forward pass, when no cache is warm, quicker than numpy's min and max
     if min(numbers) < 0 or max(numbers) >= num_actions:
         raise DreamError(f"actions go from 0 to {num_actions - 1} (Discrete({num_actions})), not {numbers}")
-    return torch.from_numpy(act.astype(np.int64, copy=False)).to(device)
+    given = actions if isinstance(actions, Tensor) else torch.from_numpy(act)  # a tensor stays on its device
+    return given.to(device, torch.int64)
 
 
 def _example(n: int) -> str:
@@ -88,14 +98,15 @@ def checked_ids(ids: Any, n: int, device: torch.device, repeats: bool = False) -
     """Numbers of envs from 0 to below ``n``, None for all; each at most once unless ``repeats``."""
     if ids is None:
         return torch.arange(n, device=device)
-    found = torch.as_tensor(ids, device=device)
-    if found.ndim != 1 or not len(found) or found.is_floating_point() or found.dtype == torch.bool:
+    found = np.asarray(ids.cpu() if isinstance(ids, Tensor) else ids)
+    if found.ndim != 1 or not len(found) or found.dtype.kind not in "iu":
         raise DreamError(f"ids are a list of the envs' numbers, not {ids!r}; write for example [0, 2], None for all")
-    if found.min() < 0 or found.max() >= n:
-        raise DreamError(f"there are envs 0 to {n - 1}, not {found.tolist()}")
-    if not repeats and len(found.unique()) < len(found):
-        raise DreamError(f"each env can be meant once, not as in {found.tolist()}; fork() makes copies of one dream")
-    return found.long()
+    numbers = found.tolist()
+    if min(numbers) < 0 or max(numbers) >= n:
+        raise DreamError(f"there are envs 0 to {n - 1}, not {numbers}")
+    if not repeats and len(set(numbers)) < len(numbers):
+        raise DreamError(f"each env can be meant once, not as in {numbers}; fork() makes copies of one dream")
+    return torch.from_numpy(found.astype(np.int64)).to(device)
 
 
 def checked_mask(mask: Any, n: int) -> Bool[np.ndarray, "n"]:

@@ -7,7 +7,7 @@ and the adaptors of other libraries are translations of it.
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, cast, get_args
@@ -16,7 +16,13 @@ import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
-from jedi_sdk.dream.arguments import DreamError, changed_sampler, refuse_below_one, refuse_other_than
+from jedi_sdk.dream.arguments import (
+    DreamError,
+    changed_sampler,
+    checked_meanings,
+    refuse_below_one,
+    refuse_other_than,
+)
 from jedi_sdk.dream.starts import Starts
 from jedi_sdk.dream.view import Probe, View
 from jedi_sdk.precision import Precision, full_precision
@@ -41,9 +47,14 @@ class Moment:
     def some_over(self) -> bool:
         return True in self.over.tolist()  # quicker than any() for as few as these
 
-    def __getitem__(self, ids: Any) -> Moment:
-        """Some of them: a slice, or a tensor of numbers, which may repeat."""
+    def __getitem__(self, ids: Int64[Tensor, "s"]) -> Moment:
+        """Some of them, by their numbers, which may repeat."""
         return Moment(self.state[ids], self.elapsed[ids], self.over[ids])
+
+    def begun(self, ids: Int64[Tensor, "s"], state: DreamState) -> Moment:
+        """These dreams, but at ``ids`` some that begin at ``state``."""
+        elapsed, over = self.elapsed.index_fill(0, ids, 0), self.over.index_fill(0, ids, False)
+        return Moment(self.state.put(ids, state), elapsed, over)
 
     def put(self, ids: Int64[Tensor, "s"], some: Moment) -> Moment:
         elapsed, over = self.elapsed.index_copy(0, ids, some.elapsed), self.over.index_copy(0, ids, some.over)
@@ -56,6 +67,7 @@ class Dream:
     They begin at ``starts``, drawn at random. ``obs``, ``stack`` and ``probe`` are those of a ``View``. ``reward``
     is the sign's ``"sample"``, its ``"mean"`` (between -1 and 1) or its likeliest value (``"argmax"``); ends are
     always sampled. ``sampler`` holds what is to differ from the world model's own, as ``{"steps": 1}``.
+    ``action_meanings`` has a word for each action, where the game says them.
     """
 
     def __init__(
@@ -70,12 +82,13 @@ class Dream:
         sampler: Mapping[str, Any] | None = None,
         probe: Probe | None = None,
         precision: Precision | None = None,
+        action_meanings: Sequence[str] | None = None,
     ) -> None:
         refuse_below_one("num_envs", num_envs, "there must be a dream to step")
         refuse_below_one("horizon", horizon, "a dream takes at least one step before it is truncated")
         refuse_other_than("reward", reward, get_args(Reading))
         self.world_model, self.num_envs, self.horizon = world_model, num_envs, horizon
-        self.starts = starts
+        self.starts, self.action_meanings = starts, checked_meanings(action_meanings, world_model.num_actions)
         self.reward: Reading = cast(Reading, reward)
         self.view = View(world_model, obs, stack, probe)
         self.precision = precision or full_precision(world_model)
@@ -99,11 +112,13 @@ class Dream:
 
     def reset(self, ids: Int64[Tensor, "s"] | None = None, contexts: Starts | None = None) -> Tensor:
         """New dreams, everywhere or at ``ids``, from ``contexts`` (one for each, or one for all) or from ``starts``."""
-        n = self.num_envs if ids is None else len(ids)
-        state = self._begin(n, contexts)
-        steps = torch.zeros(n, dtype=torch.int64, device=self.precision.device)
-        fresh = Moment(state, steps, torch.zeros_like(steps, dtype=torch.bool))
-        self._moment = fresh if ids is None else self.moment.put(ids, fresh)
+        if ids is not None:
+            state = self._begin(len(ids), contexts)
+            self._moment = self.moment.begun(ids, state)
+            return self.view(state)
+        state = self._begin(self.num_envs, contexts)
+        steps = torch.zeros(self.num_envs, dtype=torch.int64, device=self.precision.device)
+        self._moment = Moment(state, steps, steps.bool())
         return self.view(state)
 
     def step(
@@ -116,13 +131,19 @@ class Dream:
         now = self.moment if ids is None else self.moment[ids]
         if now.some_over:
             self._refuse_over(ids)
-        with self.precision.autocast():
-            state, rew, end = self.world_model.step(now.state, act, self.rng, self.sampler, self.reward)
+        state, rew, end = self.imagine(now.state, act)
         elapsed = now.elapsed + 1
         trunc = (elapsed >= self.horizon) & ~end
         after = Moment(state, elapsed, end | trunc)
         self._moment = after if ids is None else self.moment.put(ids, after)
         return self.view(state), rew, end, trunc
+
+    def imagine(
+        self, state: DreamState, act: Int64[Tensor, "s"]
+    ) -> tuple[DreamState, Float[Tensor, "s"], Bool[Tensor, "s"]]:
+        """The world model's own step, in the agent's precision: all that a dream computes."""
+        with self.precision.autocast():
+            return self.world_model.step(state, act, self.rng, self.sampler, self.reward)
 
     @property
     def moment(self) -> Moment:

@@ -63,7 +63,7 @@ class DreamEnv(VectorEnv):
         refuse_closed(self)
         options, ids = options or {}, None
         if "reset_mask" in options:
-            ids = self._ids(np.flatnonzero(checked_mask(options["reset_mask"], self.num_envs)))
+            ids = torch.from_numpy(np.flatnonzero(checked_mask(options["reset_mask"], self.num_envs))).to(self.device)
         contexts = asked_for(options, self.core.world_model, self.core.precision)
         super().reset(seed=seed)
         if seed is not None or not self.core.begun:
@@ -77,13 +77,10 @@ class DreamEnv(VectorEnv):
         if self.autoreset_mode is AutoresetMode.NEXT_STEP and self.core.moment.some_over:
             return self._step_after_an_end(act)
         obs, rew, end, trunc = self.core.step(act)
-        infos = {}
         if self.autoreset_mode is AutoresetMode.SAME_STEP and self.core.moment.some_over:
-            done = self.core.moment.over
-            ids = done.nonzero().flatten()
-            infos = self._final(obs[ids], done)
-            obs = obs.index_copy(0, ids, self.core.reset(ids))
-        return self._out(obs), *self._outcome(rew, end, trunc), infos
+            shown, infos = self._begin_at_once(obs)
+            return shown, *self._outcome(rew, end, trunc), infos
+        return self._out(obs), *self._outcome(rew, end, trunc), {}
 
     def step_some(self, actions: Any, ids: Any) -> Step:
         """Steps the dreams ``ids`` alone, computes nothing for the others, and resets none, whatever the mode.
@@ -106,6 +103,14 @@ class DreamEnv(VectorEnv):
             return None
         pictures = self.core.view.pixels(self.core.moment.state.z[:, -1])
         return tuple(enlarge(pictures.cpu().numpy()))
+
+    @property
+    def device(self) -> torch.device:
+        return self.core.precision.device
+
+    def get_action_meanings(self) -> list[str] | None:
+        """A word for each action, as ALE's envs give them; None where the game has none."""
+        return list(self.core.action_meanings) if self.core.action_meanings else None
 
     # -- quality and branching ----------------------------------------------------------------------------------
 
@@ -163,12 +168,15 @@ class DreamEnv(VectorEnv):
             _, rew[on], end[on], trunc[on] = self.core.step(act[on], on)
         return self.observe(), *self._outcome(rew, end, trunc), {}
 
-    def _final(self, last: Tensor, done: Tensor) -> dict[str, Any]:
-        """SAME_STEP: the observations behind which dreams began anew, as gymnasium's ``SyncVectorEnv`` tells them."""
-        mask, final = done.cpu().numpy(), np.full(self.num_envs, None, object)
-        for i, obs in zip(np.flatnonzero(mask), self._out(last), strict=True):
-            final[i] = obs
-        return {"final_obs": final, "_final_obs": mask, "final_info": {}, "_final_info": mask.copy()}
+    def _begin_at_once(self, obs: Tensor) -> tuple[Any, dict[str, Any]]:
+        """SAME_STEP: what is over begins anew; its last observation is told as gymnasium's ``SyncVectorEnv`` does."""
+        over = self.core.moment.over.cpu().numpy()
+        numbers, final = np.flatnonzero(over), np.empty(self.num_envs, object)
+        ids = torch.from_numpy(numbers).to(obs.device)
+        for i, last in zip(numbers.tolist(), self._array(obs.index_select(0, ids)), strict=True):
+            final[i] = last
+        obs = obs.index_copy(0, ids, self.core.reset(ids))
+        return self._array(obs), {"final_obs": final, "_final_obs": over, "final_info": {}, "_final_info": over.copy()}
 
     def _actions(self, actions: Any, n: int) -> Tensor:
         return checked_actions(actions, n, self.core.world_model.num_actions, self.core.precision.device)
@@ -185,9 +193,10 @@ class DreamEnv(VectorEnv):
         self.np_random = np.random.default_rng(seed)
 
     def _out(self, obs: Tensor) -> Any:
-        return np.array(obs.cpu().numpy()) if self.to_numpy else obs
+        return self._array(obs.clone()) if self.to_numpy else obs  # an array of its own: a dream is never written to
+
+    def _array(self, obs: Tensor) -> Any:
+        return obs.cpu().numpy() if self.to_numpy else obs
 
     def _outcome(self, rew: Tensor, end: Tensor, trunc: Tensor) -> tuple[Any, Any, Any]:
-        if not self.to_numpy:
-            return rew, end, trunc
-        return rew.double().cpu().numpy(), end.cpu().numpy(), trunc.cpu().numpy()
+        return self._array(rew.double()) if self.to_numpy else rew, self._array(end), self._array(trunc)

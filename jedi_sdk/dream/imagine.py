@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import torch
+from torch import Tensor
 
 from jedi_sdk.rng import Rng
 from jedi_sdk.types import DreamState, Policy, Rollout
-from jedi_sdk.world_model import WorldModel
+
+
+@runtime_checkable
+class World(Protocol):
+    """What can be stepped: a ``WorldModel``, or whatever stands in its place."""
+
+    def step(self, state: DreamState, act: Tensor, rng: Rng) -> tuple[DreamState, Tensor, Tensor]: ...
 
 
 @torch.no_grad()
-def imagine(
-    world_model: WorldModel, policy: Policy, state: DreamState, horizon: int, rng: Rng, lstm: Any = None
-) -> Rollout:
+def imagine(world: World, policy: Policy, state: DreamState, horizon: int, rng: Rng, lstm: Any = None) -> Rollout:
     """``b`` dreams of ``horizon`` steps side by side, from ``state`` with the policy's memory ``lstm``.
 
     A dream that ends goes on being dreamed, so that the batch keeps its shape; ``mask`` tells.
@@ -25,7 +30,7 @@ def imagine(
     zs, acts, rews, ends, masks, memory = [state.z[:, -1]], [], [], [], [], lstm
     for _ in range(horizon):
         act, memory = policy(state.z[:, -1], memory, nobody)
-        state, rew, end = world_model.step(state, act, rng)
+        state, rew, end = world.step(state, act, rng)
         masks.append(running)
         running = running & ~end
         for column, value in zip((zs, acts, rews, ends), (state.z[:, -1], act, rew, end), strict=True):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from jedi_sdk.dream.arguments import (
     DreamError,
     checked_actions,
     checked_mask,
+    checked_meanings,
     refuse_closed,
     refuse_other_frames,
     refuse_other_than,
@@ -22,6 +24,7 @@ from jedi_sdk.dream.arguments import (
 from jedi_sdk.dream.history import History
 from jedi_sdk.dream.starts import Starts, encode
 from jedi_sdk.dream.view import Probe, View
+from jedi_sdk.envs import action_meanings as meanings_of
 from jedi_sdk.precision import Precision, full_precision
 from jedi_sdk.world_model import WorldModel
 
@@ -31,7 +34,8 @@ class RealEnv(VectorWrapper):
 
     ``obs``, ``stack`` and ``probe`` are those of the dream (see ``View``); ``reward`` is ``"raw"``, as scores are
     counted, or its ``"sign"``, as the dream pays. Episodes are whole games. SAME_STEP shows an episode's last latent
-    in ``info["final_obs"]``; no step of the game is made up or lost in any mode.
+    in ``info["final_obs"]``; no step of the game is made up or lost in any mode. ``action_meanings`` are those of
+    ``envs``, unless passed.
     """
 
     def __init__(
@@ -45,6 +49,7 @@ class RealEnv(VectorWrapper):
         autoreset_mode: AutoresetMode | str = AutoresetMode.SAME_STEP,
         to_numpy: bool = True,
         precision: Precision | None = None,
+        action_meanings: Sequence[str] | None = None,
     ) -> None:
         super().__init__(envs)
         refuse_other_frames(envs, envs.single_observation_space, envs.single_action_space, world_model.num_actions)
@@ -54,6 +59,8 @@ class RealEnv(VectorWrapper):
                 f"{envs} is not in NEXT_STEP mode: make it so, for example by make_envs(game, n); the mode towards "
                 "the outside is RealEnv's own autoreset_mode"
             )
+        said = meanings_of(envs) if action_meanings is None else action_meanings
+        self.action_meanings = checked_meanings(said, world_model.num_actions)
         self.view, self.reward, self.to_numpy = View(world_model, obs, stack, probe), reward, to_numpy
         self.precision = precision or full_precision(world_model)
         self.autoreset_mode = AutoresetMode(autoreset_mode)
@@ -62,6 +69,14 @@ class RealEnv(VectorWrapper):
         self.observation_space = batch_space(self.single_observation_space, self.num_envs)
         self.history: History | None = None
         self.over = np.zeros(self.num_envs, bool)
+
+    @property
+    def device(self) -> torch.device:
+        return self.precision.device
+
+    def get_action_meanings(self) -> list[str] | None:
+        """As in ``DreamEnv``."""
+        return list(self.action_meanings) if self.action_meanings else None
 
     def starts(self) -> Starts:
         """Where the games stand: dreams can go on from there (``dream.reset(options={"from": real})``)."""

@@ -15,10 +15,11 @@ import torch
 from gymnasium.spaces import Box, Space
 from gymnasium.vector import AutoresetMode, VectorEnv
 from jaxtyping import Bool, Float
-from torch import Tensor, nn
+from torch import Tensor
 
 from jedi_sdk.dream.arguments import DreamError
-from jedi_sdk.nn import ConvBlock, conv3x3, group_norm
+from jedi_sdk.dream.infos import info_of
+from jedi_sdk.dream.trunk import LatentTrunk
 
 try:
     from stable_baselines3.common.callbacks import BaseCallback
@@ -55,7 +56,7 @@ class DreamVecEnv(VecEnv):
             raise DreamError("SB3 takes numpy arrays, but these envs give tensors: make them without to_numpy=False")
         self._reset_seeds()
         self._reset_options()
-        self.reset_infos = [_of_env(i, infos) for i in range(self.num_envs)]
+        self.reset_infos = [info_of(infos, i) for i in range(self.num_envs)]
         self._begin()
         return obs
 
@@ -70,7 +71,7 @@ class DreamVecEnv(VecEnv):
         last = _without_final(told.get("final_info", told))  # ale-py does not tell it
         if now or last:
             for i, over in enumerate(done.tolist()):
-                infos[i] |= _of_env(i, last if over else now)
+                infos[i] |= info_of(last if over else now, i)
         self._return += rew
         self._length += 1
         for i in np.flatnonzero(done).tolist():
@@ -153,24 +154,11 @@ def _without_final(infos: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in infos.items() if not name.startswith(("final_", "_final_"))}
 
 
-def _of_env(i: int, infos: dict[str, Any]) -> dict[str, Any]:
-    """What gymnasium's vector infos, arrays with masks, say of env ``i``."""
-    own: dict[str, Any] = {}
-    for name, value in infos.items():
-        if name.startswith("_") or not infos.get(f"_{name}", {i: True})[i]:
-            continue
-        if isinstance(value, dict):
-            own[name] = _of_env(i, value)
-        elif isinstance(value, np.ndarray | list | tuple):
-            own[name] = value[i]
-    return own
-
-
 # -- the policy -------------------------------------------------------------------------------------------------
 
 
 class LatentFeatures(BaseFeaturesExtractor):
-    """Latents (c·stack, h, w) to ``features_dim`` numbers: the first half of the trunk of JEDI's own actor-critic."""
+    """Latents (c·stack, h, w) to ``features_dim`` numbers, by ``LatentTrunk``."""
 
     def __init__(self, observation_space: Space, features_dim: int = 128, channels: int = 32) -> None:
         if not isinstance(observation_space, Box) or len(observation_space.shape) != 3 or _is_pixels(observation_space):
@@ -179,17 +167,7 @@ class LatentFeatures(BaseFeaturesExtractor):
                 "PPO('MlpPolicy', ...), for obs='pixels' PPO('CnnPolicy', ...), both without policy_kwargs"
             )
         super().__init__(observation_space, features_dim)
-        c, h, w = observation_space.shape
-        self.layers = nn.Sequential(
-            conv3x3(c, channels),
-            ConvBlock(channels, channels),
-            nn.MaxPool2d(2),
-            group_norm(channels),
-            nn.SiLU(),
-            nn.Flatten(),
-            nn.Linear(channels * (h // 2) * (w // 2), features_dim),
-            nn.SiLU(),
-        )
+        self.layers = LatentTrunk(observation_space.shape, features_dim, channels)
 
     def forward(self, z: Float[Tensor, "n c h w"]) -> Float[Tensor, "n d"]:
         return self.layers(z)

@@ -50,6 +50,10 @@ class SingleDreamEnv(gymnasium.Env):
         pictures = self.dreams.render()
         return None if pictures is None else pictures[0]
 
+    def get_action_meanings(self) -> list[str] | None:
+        """As in ``DreamEnv``."""
+        return self.dreams.get_action_meanings()
+
     def close(self) -> None:
         self.dreams.close()
 

@@ -68,9 +68,8 @@ class Starts:
 
     @staticmethod
     def from_tensors(tensors: Mapping[str, Tensor], world_model: WorldModel, device: torch.device) -> Starts:
-        """The inverse of ``tensors``, but for the rounding, which must not lead over the clamp's bounds."""
-        z, objective = tensors["z"].to(device).float(), world_model.objective
-        z = z.clamp(-objective.clamp_scale, objective.clamp_scale) if objective.clamp else z
+        """The inverse of ``tensors``, but for the rounding, which must not lead over the latents' bounds."""
+        z = world_model.target.nearest(tensors["z"].to(device).float())
         return Starts(z, tensors["act"].to(device).long(), tensors["mask"].to(device))
 
 

@@ -12,16 +12,18 @@ from typing import Any, Protocol, runtime_checkable
 import gymnasium
 import numpy as np
 import torch
-from gymnasium.vector import AutoresetMode, VectorEnv
+from gymnasium.vector import VectorEnv
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 
 from jedi_sdk.dream.arguments import DreamError, checked_ids
 from jedi_sdk.dream.core import Dream
 from jedi_sdk.dream.env import DreamEnv
+from jedi_sdk.dream.infos import info_of
 from jedi_sdk.dream.real import RealEnv
 from jedi_sdk.dream.single import SingleDreamEnv
-from jedi_sdk.nn import ConvBlock, conv3x3, group_norm
+from jedi_sdk.dream.some import SomeOf
+from jedi_sdk.dream.trunk import LatentTrunk
 
 try:
     from tianshou.env import BaseVectorEnv
@@ -43,45 +45,31 @@ class DreamVectorEnv(BaseVectorEnv):
     """``env``, a ``DreamEnv``, a ``RealEnv`` or another vector env in ``"Disabled"`` mode, as Tianshou's.
 
     Dreams are stepped singly or together, as asked, and only those are computed. Real games have one clock: where
-    some are stepped, the others move too, by action 0, and count for nothing; from there on they must be reset
-    before they are stepped, and are refused otherwise. Tianshou's collectors do so: an env that is left out has
-    delivered its episodes.
+    some are stepped, the others move on, and must be reset before they are stepped again (``SomeOf``). Tianshou's
+    collectors do so: an env that is left out has delivered its episodes.
     """
 
     def __init__(self, env: VectorEnv) -> None:  # not the base's, which builds a worker for each env
-        mode = env.metadata.get("autoreset_mode")
-        if mode is not AutoresetMode.DISABLED:
-            raise DreamError(
-                f"{env} resets what is over by itself ({mode}), but Tianshou does that: write for example "
-                "agent.dream_env(64, autoreset_mode='Disabled'), and the same for agent.real_env"
-            )
+        self.env, self.some = env, SomeOf(env, "Tianshou")
         if not getattr(env, "to_numpy", True):
             raise DreamError(f"{env} gives tensors, but Tianshou's buffers hold arrays: leave out to_numpy=False")
-        self.env, self.env_num, self.wait_num = env, env.num_envs, env.num_envs
+        self.env_num, self.wait_num = env.num_envs, env.num_envs
         self.timeout, self.is_async, self.is_closed = None, False, False
         self.workers, self.waiting_conn, self.waiting_id = [], [], []
         self.ready_id = list(range(env.num_envs))
-        self.over, self.astray = np.zeros(env.num_envs, bool), np.zeros(env.num_envs, bool)  # of real games alone
 
     def step(
         self, action: np.ndarray | Tensor | None, id: int | list[int] | np.ndarray | None = None
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         """A row for each of ``id``, in their order; all envs by default."""
         ids = self._ids(id)
-        if not isinstance(self.env, DreamEnv):
-            return self._step_together(action, ids)
-        everyone = np.array_equal(ids, self.ready_id)  # then no state has to be gathered and put back
-        *outcome, _ = self.env.step(action) if everyone else self.env.step_some(action, ids)
-        return *outcome, _told({}, ids, env_id=True)  # pyright: ignore[reportReturnType]
+        *outcome, infos = self.some.step(action, ids)
+        return *outcome, _told(infos, ids, env_id=True)  # pyright: ignore[reportReturnType]
 
     def reset(self, env_id: int | list[int] | np.ndarray | None = None, **kwargs: Any) -> tuple[np.ndarray, np.ndarray]:
         """``kwargs``: gymnasium's ``seed`` and ``options``; contexts in them are for the envs in ascending order."""
         ids = self._ids(env_id)
-        options = dict(kwargs.pop("options", None) or {})
-        if len(ids) < self.env_num:
-            options["reset_mask"] = self._mask(ids)
-        obs, infos = self.env.reset(options=options, **kwargs)
-        self.over[ids] = self.astray[ids] = False
+        obs, infos = self.some.reset(ids, **kwargs)
         return obs[ids], _told(infos, ids)
 
     def seed(self, seed: int | list[int] | None = None) -> list[list[int] | None]:
@@ -110,48 +98,14 @@ class DreamVectorEnv(BaseVectorEnv):
         self.env.close()
         self.is_closed = True
 
-    def _step_together(self, action: Any, ids: np.ndarray) -> Any:
-        """Real games: the others are moved, too, and are astray from then on."""
-        if self.astray[ids].any():
-            raise DreamError(
-                f"the games {ids[self.astray[ids]].tolist()} were left out while others were stepped, and have moved "
-                f"on: begin new ones there first, reset({ids[self.astray[ids]].tolist()})"
-            )
-        idle = ~self._mask(ids)
-        if (self.over & idle).any():
-            self.env.reset(options={"reset_mask": self.over & idle})
-        obs, rew, term, trunc, infos = self.env.step(self._for_all(action, ids))
-        self.over, self.astray = term | trunc, self.astray | idle
-        return obs[ids], rew[ids], term[ids], trunc[ids], _told(infos, ids, env_id=True)
-
-    def _for_all(self, action: Any, ids: np.ndarray) -> np.ndarray:
-        """``action`` where it belongs, and 0 elsewhere; the env refuses what is no action."""
-        act = np.asarray(action)
-        if act.shape != ids.shape:
-            raise DreamError(f"{len(ids)} envs take actions of shape ({len(ids)},), one each, not {act.shape}")
-        everyone = np.zeros(self.env_num, act.dtype)
-        everyone[ids] = act
-        return everyone
-
     def _ids(self, id: int | list[int] | np.ndarray | None) -> np.ndarray:
         return checked_ids(None if id is None else np.atleast_1d(id), self.env_num, CPU).numpy()
-
-    def _mask(self, ids: np.ndarray) -> np.ndarray:
-        mask = np.zeros(self.env_num, bool)
-        mask[ids] = True
-        return mask
 
 
 def _told(infos: dict[str, Any], ids: np.ndarray, env_id: bool = False) -> np.ndarray:
     """gymnasium's one dict of arrays as Tianshou's array of dicts, one for each of ``ids``."""
-    told = [{**_of_one(infos, i), **({"env_id": i} if env_id else {})} for i in ids.tolist()]
+    told = [{**info_of(infos, i), **({"env_id": i} if env_id else {})} for i in ids.tolist()]
     return np.array(told, object)
-
-
-def _of_one(infos: dict[str, Any], i: int) -> dict[str, Any]:
-    """What was told of env ``i``; ``_name`` says of which envs ``name`` was."""
-    names = [name for name in infos if not name.startswith("_") and (f"_{name}" not in infos or infos[f"_{name}"][i])]
-    return {name: _of_one(infos[name], i) if isinstance(infos[name], dict) else infos[name][i] for name in names}
 
 
 # -- networks ---------------------------------------------------------------------------------------------------
@@ -165,16 +119,7 @@ class LatentNet(ActionReprNetWithVectorOutput[Any]):
         super().__init__(features)
         if len(shape) != 3:
             raise DreamError(f"latents are (c, h, w), not {tuple(shape)}: for obs='features' take Tianshou's own Net")
-        c, h, w = shape
-        self.trunk = nn.Sequential(
-            conv3x3(c, channels),
-            ConvBlock(channels, channels),
-            group_norm(channels),
-            nn.SiLU(),
-            nn.Flatten(),
-            nn.Linear(channels * h * w, features),
-            nn.SiLU(),
-        )
+        self.trunk = LatentTrunk(shape, features, channels)
 
     def forward(self, obs: Any, state: Any = None, info: Any = None) -> tuple[Float[Tensor, "n d"], Any]:
         z = torch.as_tensor(obs, dtype=torch.float32, device=next(self.parameters()).device)

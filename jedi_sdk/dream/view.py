@@ -55,8 +55,7 @@ class View:
             return Box(0, 255, FRAME, np.uint8)
         if self.obs == "features":
             return Box(-1.0, 1.0, tuple(self.world_model.heads.lstm.empty(1)[0].shape[1:]), np.float32)
-        objective = self.world_model.objective
-        bound = objective.clamp_scale if objective.clamp else np.inf
+        bound = self.world_model.target.bound
         return Box(-bound, bound, (self.stack * c, h, w), np.float32)
 
     def __call__(self, state: DreamState) -> Tensor:

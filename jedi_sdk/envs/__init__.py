@@ -11,12 +11,14 @@ import gymnasium
 from .adapt import UnsupportedEnvError
 from .games import Game, UnknownGameError, human_normalised, resolve_game
 from .make import make_envs, make_single
+from .meanings import action_meanings
 from .ram import positions
 
 __all__ = [
     "Game",
     "UnknownGameError",
     "UnsupportedEnvError",
+    "action_meanings",
     "human_normalised",
     "make_envs",
     "make_single",

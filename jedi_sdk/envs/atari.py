@@ -64,6 +64,10 @@ class AtariEnvs(AtariVectorEnv):
         obs, rew, term, trunc, info = super().step(np.asarray(actions, np.int64))
         return obs[:, 0], rew.astype(np.float64), term, trunc, info
 
+    def get_action_meanings(self) -> list[str]:
+        """As ALE's single envs say them."""
+        return [action.name for action in self.ale.get_action_set()]
+
 
 def single_atari(rom: str, noop_max: int = NOOP_MAX) -> gymnasium.Env:
     """One game with the same settings, for videos and measurements: ``render()`` is the console's own picture

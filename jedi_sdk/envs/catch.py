@@ -24,6 +24,7 @@ from .frames import SIZE, enlarge
 
 CELLS = 8
 START = 4
+MEANINGS = ("LEFT", "NOOP", "RIGHT")
 BALL = (255, 220, 0)
 PADDLE = (0, 130, 255)
 
@@ -111,6 +112,9 @@ class CatchEnv(gymnasium.Env[NDArray[np.uint8], Any]):
     def render(self):
         return enlarge(self._boards.frames()[0]) if self.render_mode == "rgb_array" else None
 
+    def get_action_meanings(self) -> list[str]:
+        return list(MEANINGS)
+
 
 class CatchVectorEnv(VectorEnv[NDArray[np.uint8], NDArray, NDArray]):
     """``num_envs`` games of Catch stepped together; ``reset(seed=s)`` seeds environment ``i`` with ``s + i``.
@@ -158,6 +162,9 @@ class CatchVectorEnv(VectorEnv[NDArray[np.uint8], NDArray, NDArray]):
 
     def render(self):
         return tuple(enlarge(self._boards.frames())) if self.render_mode == "rgb_array" else None
+
+    def get_action_meanings(self) -> list[str]:
+        return list(MEANINGS)
 
     def _seed(self, seed: int | None, mask: NDArray[np.bool_]) -> None:
         if seed is None:

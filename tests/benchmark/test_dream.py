@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 from jedi_cli.main import app
 from jedi_sdk import JEDI
 from jedi_sdk.benchmark.dream import Stopwatch, measure_dream
+from jedi_sdk.dream import Dream
 
 
 def test_a_stopwatch_notes_what_a_call_took() -> None:
@@ -24,13 +25,15 @@ def test_a_stopwatch_notes_what_a_call_took() -> None:
 
 def test_parts_are_parts_of_the_whole_and_the_agent_is_left_as_it_was() -> None:
     agent = JEDI("catch", preset="tiny", device="cpu")
+    imagine = Dream.imagine
     cost = measure_dream(agent, num_envs=4, steps=10, horizon=5)
     assert 0 < cost.heads < cost.world_model
     assert 0 < cost.denoiser < cost.world_model
-    assert set(cost.adaptors) == {"gymnasium", "stable-baselines3", "tianshou"}
+    assert set(cost.adaptors) == {"gymnasium", "stable-baselines3", "tianshou", "torchrl"}
     assert all(0 < seconds < 1 for seconds in cost.adaptors.values())
     assert cost.single > cost.world_model
-    assert "step" not in vars(agent.world_model)
+    assert "imagine_next" not in vars(agent.world_model)
+    assert Dream.imagine is imagine
     agent.dream_env(2, starts=None, autoreset_mode="Disabled")
 
 

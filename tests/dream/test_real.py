@@ -245,3 +245,10 @@ def test_a_single_env_is_wrapped_alike(world_model: WorldModel) -> None:
     assert term
     with warnings.catch_warnings(action="ignore"):  # that it is a wrapper and has no spec
         check_env(LatentObservation(make_single("catch"), world_model))
+
+
+def test_actions_are_called_as_the_game_calls_them(world_model: WorldModel) -> None:
+    envs = make_envs("catch", 2)
+    assert RealEnv(envs, world_model).get_action_meanings() == ["LEFT", "NOOP", "RIGHT"]
+    said = RealEnv(envs, world_model, action_meanings=["A", "B", "C"]).get_action_meanings()
+    assert said == ["A", "B", "C"]

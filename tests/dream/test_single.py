@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 from gymnasium.utils.env_checker import check_env
 from gymnasium.vector import AutoresetMode
-from gymnasium.wrappers import RecordEpisodeStatistics, TimeLimit
+from gymnasium.wrappers import RecordEpisodeStatistics, RenderCollection, TimeLimit
 
 from jedi_sdk import JEDI
-from jedi_sdk.dream import Dream, SingleDreamEnv
+from jedi_sdk.dream import Dream, DreamEnv, DreamError, SingleDreamEnv
+from jedi_sdk.video import write_video
 
 from .by_hand import ACTIONS, HORIZON, UNIT, ByHand, ByHandEnv, assert_same, starts
 
@@ -63,6 +64,33 @@ def test_what_a_vector_env_can_do(env: SingleDreamEnv) -> None:
     assert env.dreams.fork([0] * 3).observe().shape == (3, 4, 8, 8)
     env.dreams.set_state(state)
     assert (env.step(0)[0] * UNIT == 3).all()
+
+
+def test_its_pictures_are_collected_as_recorders_do_and_written_without_moviepy(tmp_path: Path) -> None:
+    """A picture at the reset and one for each step, each as bright as the dream has come far; then a film of them."""
+    core = Dream(ByHand(), 1, HORIZON, starts(2), probe=lambda z: z[:, :3].repeat(1, 1, 8, 8))
+    filmed = RenderCollection(SingleDreamEnv(core, "rgb_array"))
+    assert filmed.render_mode == "rgb_array_list"
+    filmed.reset(seed=0)
+    for act in (0, 2):
+        filmed.step(act)
+    pictures = filmed.render()
+    assert [picture.shape for picture in pictures] == [(256, 256, 3)] * 3
+    assert [picture.mean() for picture in pictures] == [round(127.5 * (1 + place / UNIT)) for place in (2, 3, 6)]
+    write_video(tmp_path / "dream.mp4", pictures, filmed.metadata["render_fps"])
+    assert (tmp_path / "dream.mp4").read_bytes()[4:8] == b"ftyp"  # what an mp4 begins with
+    assert "moviepy" not in sys.modules
+
+
+def test_actions_have_the_games_words_or_none() -> None:
+    core = Dream(ByHand(), 1, HORIZON, starts(2), action_meanings=("SHORT", "LONGER", "LONGEST"))
+    assert SingleDreamEnv(core).unwrapped.get_action_meanings() == ["SHORT", "LONGER", "LONGEST"]  # pyright: ignore
+    env = DreamEnv(core)
+    env.reset(seed=0)
+    assert env.fork().get_action_meanings() == ["SHORT", "LONGER", "LONGEST"]
+    assert DreamEnv(Dream(ByHand(), 1, HORIZON)).get_action_meanings() is None
+    with pytest.raises(DreamError, match=r"action_meanings=\['ON'\] are 1 words for 3 actions"):
+        Dream(ByHand(), 1, HORIZON, action_meanings=["ON"])
 
 
 # -- by id ----------------------------------------------------------------------------------------------------------

@@ -307,18 +307,6 @@ except ImportError as error:
 # -- Tianshou's algorithms ----------------------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def agent() -> JEDI:
-    """Has learned nothing; its dreams begin at noise."""
-    from jedi_sdk.dream import Starts
-
-    agent = JEDI("catch", preset="tiny", device="cpu", seed=0)
-    context, shape = agent.world_model.context, agent.world_model.latent_shape
-    z = torch.randn(8, context, *shape).clamp(-1, 1)
-    agent._starts = Starts(z, torch.zeros(8, context - 1, dtype=torch.int64), torch.ones(8, context, dtype=torch.bool))
-    return agent
-
-
 def actor(shape: Any, actions: int, features: int = 32) -> DiscreteActor:
     return DiscreteActor(preprocess_net=LatentNet(shape, features, 8), action_shape=actions, softmax_output=False)
 
@@ -343,45 +331,41 @@ def dqn_of(dream: DreamVectorEnv, lr: float, features: int, channels: int, **opt
     return DQN(policy=q, optim=AdamOptimizerFactory(lr=lr), **options)
 
 
+def both(agent: JEDI, **view: Any) -> tuple[DreamVectorEnv, DreamVectorEnv]:
+    """Dreams, and the real game seen alike."""
+    dream = agent.dream_env(8, 5, autoreset_mode="Disabled", **view)
+    return DreamVectorEnv(dream), DreamVectorEnv(agent.real_env(3, autoreset_mode="Disabled", **view))
+
+
+def briefly(algorithm: Any, dream: DreamVectorEnv, real: DreamVectorEnv, explores: bool = False) -> dict[str, Any]:
+    """400 steps in the dream, and four games in the real one."""
+    return {
+        "training_collector": Collector(algorithm, dream, VectorReplayBuffer(1000, 8), exploration_noise=explores),
+        "test_collector": Collector(algorithm, real),
+        "test_step_num_episodes": 4,
+        "max_epochs": 1,
+        "epoch_num_steps": 400,
+        "verbose": False,
+        "show_progress": False,
+    }
+
+
 def test_dqn_in_a_tiny_dream(agent: JEDI) -> None:
-    dream = DreamVectorEnv(agent.dream_env(8, 5, autoreset_mode="Disabled", stack=2))
-    real = DreamVectorEnv(agent.real_env(3, autoreset_mode="Disabled", stack=2))
+    dream, real = both(agent, stack=2)
     dqn = dqn_of(dream, 1e-3, 32, 8, target_update_freq=10)
-    collector = Collector(dqn, dream, VectorReplayBuffer(1000, 8), exploration_noise=True)
-    params = OffPolicyTrainerParams(
-        training_collector=collector,
-        test_collector=Collector(dqn, real),
-        test_step_num_episodes=4,
-        max_epochs=1,
-        epoch_num_steps=400,
-        collection_step_num_env_steps=80,
-        update_step_num_gradient_steps_per_sample=0.05,
-        verbose=False,
-        show_progress=False,
-    )
-    result = dqn.run_training(params)
+    settings = {"collection_step_num_env_steps": 80, "update_step_num_gradient_steps_per_sample": 0.05}
+    result = dqn.run_training(OffPolicyTrainerParams(**briefly(dqn, dream, real, explores=True), **settings))
     assert (result.train_step, result.update_step) == (400, 5)  # of four gradient steps each
     assert -1 <= result.best_reward <= 1
 
 
 def test_ppo_in_a_tiny_dream(agent: JEDI) -> None:
-    dream = DreamVectorEnv(agent.dream_env(8, 5, autoreset_mode="Disabled"))
-    real = DreamVectorEnv(agent.real_env(3, autoreset_mode="Disabled"))
+    dream, real = both(agent)
     acting = policy(agent.world_model.latent_shape, 3)
     critic = DiscreteCritic(preprocess_net=acting.actor.preprocess)
     ppo = PPO(policy=acting, critic=critic, optim=AdamOptimizerFactory(lr=1e-3))
     before = [parameter.clone() for parameter in ppo.parameters()]
-    params = OnPolicyTrainerParams(
-        training_collector=Collector(ppo, dream, VectorReplayBuffer(1000, 8)),
-        test_collector=Collector(ppo, real),
-        test_step_num_episodes=4,
-        max_epochs=1,
-        epoch_num_steps=400,
-        collection_step_num_env_steps=200,
-        verbose=False,
-        show_progress=False,
-    )
-    result = ppo.run_training(params)
+    result = ppo.run_training(OnPolicyTrainerParams(**briefly(ppo, dream, real), collection_step_num_env_steps=200))
     assert result.train_step == 400
     assert -1 <= result.best_reward <= 1
     assert any(not torch.equal(one, other) for one, other in zip(before, ppo.parameters(), strict=True))

@@ -1,7 +1,7 @@
 """Trains an agent on catch, then plays, films and measures it in the real game.
 
-python examples/01_train.py                                          # minutes, learns to catch
-python examples/01_train.py --preset tiny --run-dir runs/tiny        # seconds, learns nothing
+python examples/02_train.py                                          # minutes, learns to catch
+python examples/02_train.py --preset tiny --run-dir runs/tiny        # seconds, learns nothing
 """
 
 from pathlib import Path
