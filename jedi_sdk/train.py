@@ -23,6 +23,7 @@ from jedi_sdk.interrupt import Interrupt
 from jedi_sdk.learner import Learner
 from jedi_sdk.load import dump_yaml
 from jedi_sdk.monitor import Monitor
+from jedi_sdk.process_env import keep_memory
 from jedi_sdk.progress import RunProgress
 from jedi_sdk.replay import Replay
 from jedi_sdk.runlog import RunLog
@@ -68,6 +69,7 @@ class Trainer:
         """Runs to the end of the schedule. Ctrl-C and SIGTERM save a checkpoint first, then KeyboardInterrupt."""
         self.saved_at = self.clock = time.monotonic()
         self.interrupt = Interrupt()
+        self.keeps_memory = self.learner.precision.device.type == "cpu" and keep_memory()
         (self.run_dir / "config.yaml").write_text(dump_yaml(self.config), encoding="utf-8")
         work = total_work(self.config.schedule, self.counters.idle_epochs)
         log = RunLog(self.run_dir, self.log_size, self.counters.updates)
@@ -153,9 +155,10 @@ class Trainer:
 
     def _announcement(self) -> str:
         precision, c = self.learner.precision, self.config
+        memory = ", freed memory kept" if self.keeps_memory else ""
         return (
             f"{self.game.name}: preset {c.preset}, objective {c.objective_name}, seed {c.seed}; {precision.device}, "
-            f"{precision.name}, channels_last, {torch.get_num_threads()} threads; run folder {self.run_dir}"
+            f"{precision.name}, channels_last, {torch.get_num_threads()} threads{memory}; run folder {self.run_dir}"
         )
 
     # -- checkpoints --------------------------------------------------------------------------------------------

@@ -1,0 +1,41 @@
+"""What a process must be told before it starts: how glibc hands memory out, and how idle OpenMP threads wait.
+
+By default glibc maps every large buffer anew and gives it back at once, so that each step of a network pays for the
+same pages again; and GNU's OpenMP lets idle threads spin, which on a machine with other work takes the core from those
+who would use it. Both are read once, at the start, so that a child is told both; a process that runs already can
+still ask glibc.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+from collections.abc import Mapping
+
+KEPT = 2**30  # bytes; smaller buffers stay with the process
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # glibc's names, and its numbers
+SETTINGS = {
+    "MALLOC_MMAP_THRESHOLD_": str(KEPT),
+    "MALLOC_TRIM_THRESHOLD_": str(KEPT),
+    "OMP_WAIT_POLICY": "PASSIVE",
+}
+
+
+def process_env(present: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """The environment of a child process: ``present``, which wins, and ``SETTINGS``."""
+    return SETTINGS | dict(present)
+
+
+def keep_memory() -> bool:
+    """The same two settings of glibc for this process, from here on; what the shell has set wins.
+
+    False where there is no glibc, and nothing to be done.
+    """
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (AttributeError, OSError, TypeError):
+        return False
+    for name, number in (("MALLOC_MMAP_THRESHOLD_", M_MMAP_THRESHOLD), ("MALLOC_TRIM_THRESHOLD_", M_TRIM_THRESHOLD)):
+        if name not in os.environ:
+            mallopt(number, KEPT)
+    return True
