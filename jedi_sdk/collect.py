@@ -39,7 +39,7 @@ class Collector:
         self.envs, self.replay, self.device, self.life_loss_ends = envs, replay, device, life_loss_ends
         n = envs.num_envs
         self.obs, info = envs.reset(seed=seed)
-        self.lives = _lives(info, n)
+        self.lives = lives_left(info, n)
         self.step = np.zeros(n, np.int32)  # place in the training episode
         self.dead = np.zeros(n, bool)  # the env shows its last frame and will reset
         self.scores, self.lengths = np.zeros(n), np.zeros(n, np.int64)
@@ -58,7 +58,7 @@ class Collector:
         act = self._act(policy)
         obs, rew, term, trunc, info = self.envs.step(act)
         alive = ~self.dead
-        lives = _lives(info, len(alive))
+        lives = lives_left(info, len(alive))
         lost = (lives < self.lives) if self.life_loss_ends else np.zeros_like(alive)
         end = (term | lost) & alive
         self.replay.add(
@@ -86,5 +86,6 @@ class Collector:
         return act.cpu().numpy()
 
 
-def _lives(info: dict[str, Any], n: int) -> np.ndarray:
+def lives_left(info: dict[str, Any], n: int) -> np.ndarray:
+    """Of each of ``n`` envs; zeros where the game tells none."""
     return np.asarray(info.get("lives", np.zeros(n)), dtype=np.int64)

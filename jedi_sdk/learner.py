@@ -62,7 +62,10 @@ class Learner:
 
     def update(self, part: str, updates_so_far: int, replay: Replay) -> dict[str, Tensor]:
         """One update of ``part``; what to log, as scalar tensors still on their device."""
-        losses = getattr(self, f"_{part}_loss")(replay)
+        return self.descend(part, getattr(self, f"_{part}_loss")(replay), updates_so_far)
+
+    def descend(self, part: str, losses: Losses, updates_so_far: int) -> dict[str, Tensor]:
+        """One step of the optimisers of ``part`` down ``losses``; its terms, and the gradients' norms."""
         trained = [name for name in TRAINED[part] if name in self.optimizers]
         for name in trained:
             self.optimizers[name].zero_grad(set_to_none=True)

@@ -58,10 +58,13 @@ def total_work(schedule: ScheduleConfig, idle: int = 0) -> Work:
 def next_part(done: Counters, goal: Work) -> str | None:
     """The part whose update is due, or None when the epoch's updates are done.
 
-    The world model comes before the policy that dreams in it; denoiser and heads take turns, because both move the
-    encoder: trained one after the other, the second leaves the first with latents it no longer knows.
+    The world model comes before the policy that dreams in it; denoiser and heads take turns, evenly however many of
+    each there are, because both move the encoder: trained one after the other, the second leaves the first with
+    latents it no longer knows.
     """
     denoiser, heads = goal.denoiser - done.denoiser, goal.heads - done.heads
-    if max(denoiser, heads) > 0:
-        return "denoiser" if denoiser >= heads else "heads"
+    if denoiser > 0 and denoiser * goal.heads >= heads * goal.denoiser:
+        return "denoiser"
+    if heads > 0:
+        return "heads"
     return "actor_critic" if done.actor_critic < goal.actor_critic else None

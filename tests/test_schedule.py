@@ -52,3 +52,11 @@ def test_the_world_model_comes_first_and_its_parts_take_turns() -> None:
         order.append(part)
         setattr(done, part, getattr(done, part) + 1)
     assert order == ["denoiser", "heads"] * 3 + ["actor_critic"] * 2
+
+
+def test_turns_are_even_where_one_part_has_more_to_do() -> None:
+    done, goal, order = Counters(), Work(1, 6, 2, 0), []
+    while part := next_part(done, goal):
+        order.append(part)
+        setattr(done, part, getattr(done, part) + 1)
+    assert [part[0] for part in order] == list("dhdddhdd")

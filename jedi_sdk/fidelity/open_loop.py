@@ -14,6 +14,7 @@ import torch
 from jaxtyping import Bool, Float, Int64, UInt8
 from torch import Tensor
 
+from jedi_sdk.config import SamplerConfig
 from jedi_sdk.fidelity.confusion import Confusion
 from jedi_sdk.rng import Rng
 from jedi_sdk.types import Segment
@@ -77,15 +78,15 @@ class OpenLoop:
         return self.repeat_error / self.count / self.variance
 
 
-def open_loop(world_model: WorldModel, segment: Segment, rng: Rng) -> OpenLoop:
+def open_loop(world_model: WorldModel, segment: Segment, rng: Rng, sampler: SamplerConfig | None = None) -> OpenLoop:
     """How true the dreams from the contexts of ``segment`` are, over the ``horizon`` frames that it holds
-    beyond them.
+    beyond them, with ``sampler`` in place of the world model's own.
 
     Reward and termination are the dream's samples, as a policy would meet them. Call it under
     ``precision.autocast()``.
     """
     z = encode_frames(world_model, segment.obs)
-    z_hat, rew, end = dream_along(world_model, segment, z, rng)
+    z_hat, rew, end = dream_along(world_model, segment, z, rng, sampler)
     last = world_model.context - 1
     real = (segment.mask[:, last:-1] & segment.mask[:, last + 1 :]).cpu()
     z, z_hat, z_last = z[:, last + 1 :].cpu().double(), z_hat.cpu().double(), z[:, last, None].cpu().double()
@@ -112,7 +113,11 @@ def encode_frames(world_model: WorldModel, obs: UInt8[Tensor, "b t H W 3"]) -> F
 
 @torch.no_grad()
 def dream_along(
-    world_model: WorldModel, segment: Segment, z: Float[Tensor, "b t c h w"], rng: Rng
+    world_model: WorldModel,
+    segment: Segment,
+    z: Float[Tensor, "b t c h w"],
+    rng: Rng,
+    sampler: SamplerConfig | None = None,
 ) -> tuple[Float[Tensor, "b horizon c h w"], Float[Tensor, "b horizon"], Bool[Tensor, "b horizon"]]:
     """Latents, reward signs and ends, dreamed with the segment's actions from its encoded context ``z[:,
     :k]``.
@@ -121,7 +126,7 @@ def dream_along(
     state = world_model.start_from(z[:, :k], segment.act[:, : k - 1], segment.mask[:, :k])
     zs, rews, ends = [], [], []
     for act in segment.act[:, k - 1 : -1].unbind(1):
-        state, rew, end = world_model.step(state, act, rng)
+        state, rew, end = world_model.step(state, act, rng, sampler)
         for column, value in zip((zs, rews, ends), (state.z[:, -1], rew, end), strict=True):
             column.append(value)
     return torch.stack(zs, dim=1), torch.stack(rews, dim=1), torch.stack(ends, dim=1)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
-
-from rich.console import RenderableType
+from typing import TYPE_CHECKING, Any
 
 from jedi_sdk.fidelity.displacement import Displacement
 from jedi_sdk.fidelity.gap import ReturnGap
 from jedi_sdk.fidelity.open_loop import OpenLoop
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
 
 PLAIN = ("game", "policy", "seed", "contexts", "steps", "episodes", "score")
 REWARDS = ("-1", "0", "1")

@@ -1,0 +1,83 @@
+"""``jedi bench baselines`` and ``jedi bench ceiling``: what a score lies between."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from jedi_cli.options import Device, Run
+
+if TYPE_CHECKING:
+    from jedi_sdk.evaluate import Evaluation
+
+Game = Annotated[str, typer.Argument(metavar="GAME", help="As in `jedi train`.")]
+Episodes = Annotated[int, typer.Option(metavar="N", min=2, help="Whole games to play.")]
+Updates = Annotated[int, typer.Option(metavar="N", min=1, help="Updates of the actor-critic.")]
+Every = Annotated[int, typer.Option(metavar="N", min=1, help="Updates between two points of the curve.")]
+Seed = Annotated[int, typer.Option(metavar="N", min=0, help="Of games, networks and actions.")]
+Json = Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the figures.", show_default=False)]
+Out = Annotated[
+    Path | None, typer.Option(metavar="DIR", help="Keep the agent with the policy it learned.", show_default=False)
+]
+
+
+def baselines(game: Game, episodes: Episodes = 50, seed: Seed = 0, json_file: Json = None) -> None:
+    """Plays a game at random, and with each action over and over: what a score must beat.
+
+    [bold]Example[/]
+    [cyan]jedi bench baselines breakout --episodes 50[/]
+    """
+    from rich.console import Console
+    from rich.table import Table
+
+    from jedi_sdk.benchmark.baselines import measure_baselines
+    from jedi_sdk.envs import resolve_game
+    from jedi_sdk.progress import progress_bar
+
+    with progress_bar("playing") as report:
+        found = measure_baselines(resolve_game(game), episodes, seed, report)
+    table = Table(game, "return", "steps", title=f"{episodes} games", title_justify="left")
+    table.add_row("random", *_figures(found.random))
+    for act, result in enumerate(found.constant):
+        table.add_row(f"always {act}{', the best' * (act == found.best_constant)}", *_figures(result))
+    Console().print(table)
+    _write(json_file, found.to_dict())
+
+
+def ceiling(
+    run: Run,
+    updates: Updates = 5_000,
+    episodes: Episodes = 50,
+    every: Every = 100,
+    seed: Seed = 0,
+    out: Out = None,
+    json_file: Json = None,
+    device: Device = "auto",
+) -> None:
+    """Trains the same actor-critic on true latents of the real game: what it would learn in perfect dreams.
+
+    [bold]Example[/]
+    [cyan]jedi bench ceiling runs/b0 --updates 5000[/]
+    """
+    from jedi_sdk import JEDI
+    from jedi_sdk.benchmark.ceiling import measure_ceiling
+    from jedi_sdk.progress import progress_bar
+
+    agent = JEDI.from_pretrained(run, device=device)
+    with progress_bar("awake", updates) as report:
+        found = measure_ceiling(agent, updates, episodes, seed, every, out, report)
+    score, steps = _figures(found.evaluation)
+    typer.echo(f"{found.updates:,} updates, {found.env_steps:,} real steps: return {score}, {steps} steps a game")
+    _write(json_file, found.to_dict())
+
+
+def _figures(result: Evaluation) -> tuple[str, str]:
+    return f"{result.mean:.3g} ± {result.stderr:.2g}", f"{sum(result.lengths) / len(result.lengths):,.0f}"
+
+
+def _write(file: Path | None, figures: dict) -> None:
+    if file:
+        file.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")

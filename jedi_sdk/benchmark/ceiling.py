@@ -1,0 +1,119 @@
+"""What the policy could learn if dreams were perfect: the same actor-critic, trained on true latents of the real game.
+
+Everything else is as in a run: the same networks, loss, optimiser, horizon and batch. Only the world model is gone,
+and the game, seen through the frozen encoder, stands in its place, for as many steps as one likes. Where this learns
+and the run does not, the dream is at fault; where this does not learn either, the policy is.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from jedi_sdk.actor_critic import Actor, ActorCritic
+from jedi_sdk.agent import JEDI
+from jedi_sdk.collect import lives_left
+from jedi_sdk.dream import RealEnv, imagine
+from jedi_sdk.evaluate import Evaluation
+from jedi_sdk.learner import Learner
+from jedi_sdk.progress import Report
+from jedi_sdk.rng import Rng
+from jedi_sdk.types import DreamState, Rollout
+
+RECENT = 100  # real episodes behind a figure of the curve
+
+
+@dataclass(frozen=True)
+class Ceiling:
+    """The learned policy's score, and on the way: updates, real steps, mean return of the latest episodes."""
+
+    evaluation: Evaluation
+    updates: int
+    env_steps: int
+    curve: list[dict[str, float]]
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+class Awake:
+    """The real game in the world model's place: ``imagine`` steps it. ``ends`` are those the world model learns."""
+
+    def __init__(self, real: RealEnv, life_loss_ends: bool, seed: int) -> None:
+        self.real, self.life_loss_ends = real, life_loss_ends
+        _, info = real.reset(seed=seed)
+        self.lives = lives_left(info, real.num_envs)
+        self.score, self.scores = np.zeros(real.num_envs), deque(maxlen=RECENT)
+
+    def step(self, state: DreamState, act: Tensor, rng: Rng) -> tuple[DreamState, Tensor, Tensor]:
+        """One real step of all games. ``state`` is where they stand already, and ``rng`` is not needed."""
+        _, rew, term, trunc, info = self.real.step(act)
+        lives, over = lives_left(info, len(rew)), (term | trunc)
+        lost = over.cpu().numpy() | ((lives < self.lives) & self.life_loss_ends)
+        self.lives = lives
+        self._count(rew.cpu().numpy(), over.cpu().numpy())
+        return self._state, rew.sign().float(), torch.as_tensor(lost, device=act.device)
+
+    def rollout(self, actor: Actor, horizon: int, rng: Rng) -> Rollout:
+        """The next ``horizon`` steps of all games, the policy's memory burnt in on the last frames as for a dream."""
+        now = self.real.starts()
+        memory = actor.actor_critic.burn_in(now.z, now.mask)
+        return imagine(self, actor, self._state, horizon, rng, memory)
+
+    @property
+    def _state(self) -> DreamState:
+        assert self.real.history is not None
+        return self.real.history.state
+
+    def _count(self, rew: np.ndarray, over: np.ndarray) -> None:
+        self.score += rew
+        self.scores.extend(self.score[over])
+        self.score[over] = 0
+
+
+def measure_ceiling(
+    agent: JEDI, updates: int, episodes: int, seed: int, every: int, out: Path | None, report: Report
+) -> Ceiling:
+    """Makes the agent forget its policy and learn another, for ``updates``, from what its encoder makes of the real
+    game. Every ``every`` updates there is a point of the curve, and the agent as it is goes to the folder ``out``."""
+    config, precision = agent.config, agent.precision
+    _forget(agent, seed)
+    learner = Learner(config, agent.world_model, agent.actor_critic, precision)
+    real = agent.real_env(config.optim.batch_size, to_numpy=False)
+    curve, per_update = [], config.optim.batch_size * config.actor_critic.horizon
+    try:
+        awake = Awake(real, config.env.life_loss_ends, seed)
+        for i in range(1, updates + 1):
+            with precision.autocast():
+                rollout = awake.rollout(learner.actor, config.actor_critic.horizon, learner.rng)
+            with precision.autocast():
+                losses = agent.actor_critic.loss(rollout)
+            terms = learner.descend("actor_critic", losses, i - 1)
+            if i % every == 0 or i == updates:
+                curve.append(_point(i, i * per_update, awake, terms))
+                report(i, f"return {curve[-1]['return']:.3g}")
+                if out:
+                    agent.save_pretrained(out)
+    finally:
+        real.close()
+    return Ceiling(agent.evaluate(episodes, seed=seed, progress=False), updates, updates * per_update, curve)
+
+
+def _forget(agent: JEDI, seed: int) -> None:
+    """A fresh policy in the place of the agent's own."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        fresh = ActorCritic(agent.world_model.latent_shape, agent.world_model.num_actions, agent.config.actor_critic)
+    agent.actor_critic.load_state_dict(fresh.state_dict())
+
+
+def _point(updates: int, env_steps: int, awake: Awake, terms: dict[str, Tensor]) -> dict[str, float]:
+    recent = float(np.mean(awake.scores)) if awake.scores else float("nan")
+    watched = ("policy/entropy", "policy/value", "imagined/reward")
+    return {"updates": updates, "env_steps": env_steps, "return": recent} | {k: terms[k].item() for k in watched}

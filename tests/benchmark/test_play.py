@@ -1,0 +1,95 @@
+"""What a score lies between: what one gets for nothing, and what perfect dreams would teach."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from typer.testing import CliRunner
+
+from jedi_cli.main import app
+from jedi_sdk import JEDI
+from jedi_sdk.actor_critic import Actor
+from jedi_sdk.benchmark.baselines import Always, measure_baselines
+from jedi_sdk.benchmark.ceiling import Awake, measure_ceiling
+from jedi_sdk.dream import RealEnv
+from jedi_sdk.envs import make_envs, resolve_game
+from jedi_sdk.rng import Rng
+
+
+def silent(done, what=None):
+    pass
+
+
+def test_each_action_is_played_over_and_over_and_the_best_is_named():
+    found = measure_baselines(resolve_game("catch"), 40, seed=0, report=silent)
+    assert len(found.constant) == 3
+    assert all(result.episodes == 40 for result in (found.random, *found.constant))
+    assert found.constant[found.best_constant].mean == max(result.mean for result in found.constant)
+    assert found.random.mean < 0  # the paddle covers less than half of the field
+
+
+def test_a_constant_policy_does_the_same_for_everyone():
+    act, memory = Always(4, 2, Rng(0, torch.device("cpu")))(torch.zeros(5, 64, 64, 3), None, torch.ones(5))
+    assert act.tolist() == [2] * 5
+    assert memory is None
+
+
+@pytest.fixture(scope="module")
+def agent():
+    return JEDI("catch", preset="catch", seed=0)
+
+
+def test_awake_steps_the_real_game(agent):
+    """Rewards, ends and frames of a rollout are those of the same game played with the same actions beside it."""
+    awake = Awake(agent.real_env(6, to_numpy=False), True, seed=3)
+    rollout = awake.rollout(Actor(agent.actor_critic, Rng(1, torch.device("cpu"))), 12, Rng(2, torch.device("cpu")))
+    twin = RealEnv(make_envs(agent.game, 6), agent.world_model, precision=agent.precision)
+    obs, _ = twin.reset(seed=3)
+    for t in range(12):
+        np.testing.assert_allclose(rollout.z[:, t].numpy(), obs, atol=1e-5)
+        obs, rew, term, _, _ = twin.step(rollout.act[:, t].numpy())
+        np.testing.assert_array_equal(rollout.rew[:, t].numpy(), rew)
+        np.testing.assert_array_equal(rollout.end[:, t].numpy(), term)
+    assert rollout.end.any()
+    assert not rollout.mask.all()  # what lies behind an end does not count
+    assert len(awake.scores) == int(rollout.end.sum())
+
+
+def test_a_lost_life_ends_what_the_policy_learns_from():
+    agent = JEDI("breakout", preset="tiny", seed=0)
+    awake = Awake(agent.real_env(4, to_numpy=False), True, seed=0)
+    fire = Always(4, 1, Rng(0, torch.device("cpu")))
+    fire_only = Actor(agent.actor_critic, Rng(0, torch.device("cpu")))
+    lost = torch.zeros(4, dtype=torch.bool)
+    state = awake.rollout(fire_only, 1, Rng(0, torch.device("cpu"))).z[:, -1]
+    for _ in range(60):  # the ball is served and missed
+        lives = awake.lives.copy()
+        act, _ = fire(state, None, torch.zeros(4))
+        _, _, end = awake.step(None, act, Rng(0, torch.device("cpu")))  # type: ignore[arg-type]
+        np.testing.assert_array_equal(end.numpy(), awake.lives < lives)
+        lost |= end
+    assert lost.any()
+
+
+def test_the_policy_learns_catch_awake(agent):
+    found = measure_ceiling(agent, updates=400, episodes=100, seed=0, every=100, out=None, report=silent)
+    assert found.env_steps == 400 * 32 * 7
+    assert [point["updates"] for point in found.curve] == [100, 200, 300, 400]
+    assert found.curve[-1]["return"] > found.curve[0]["return"] + 0.4
+    assert found.evaluation.mean > 0.3
+
+
+def test_both_from_the_shell(tmp_path, agent):
+    folder = agent.save_pretrained(tmp_path / "agent")
+    runner = CliRunner()
+    result = runner.invoke(app, ["bench", "baselines", "catch", "--episodes", "4", "--json", str(tmp_path / "b.json")])
+    assert result.exit_code == 0, result.output
+    assert "the best" in result.output
+    written = json.loads((tmp_path / "b.json").read_text())
+    assert written["random"]["episodes"] == 4
+    assert len(written["constant"]) == 3
+    told = ["bench", "ceiling", str(folder), "--updates", "4", "--every", "2", "--episodes", "4"]
+    result = runner.invoke(app, [*told, "--json", str(tmp_path / "c.json")])
+    assert result.exit_code == 0, result.output
+    assert [point["updates"] for point in json.loads((tmp_path / "c.json").read_text())["curve"]] == [2, 4]
