@@ -2,7 +2,7 @@
 
 The floor plan, in the direction in which data flows::
 
-    envs ─► collect ─► replay ─► world_model ─► dream ─► actor_critic ─► checkpoint
+    envs ─► collect ─► replay ─► world_model ─► dream ─► actor_critic ─► checkpoint ─► hub
      ▲                  Segment     DreamState   Rollout                     └─► agent (JEDI) ─► evaluate, fidelity, cli
      └── act ── any callable policy
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from jedi_sdk.evaluate import Evaluation
     from jedi_sdk.fidelity import Fidelity
     from jedi_sdk.health import RunError
+    from jedi_sdk.hub import HubError
 
 _HOMES = {
     "JEDI": "agent",
@@ -35,6 +36,7 @@ _HOMES = {
     "DreamError": "dream",
     "Evaluation": "evaluate",
     "Fidelity": "fidelity",
+    "HubError": "hub",
     "RunError": "monitor",
     "UnknownGameError": "envs",
     "UnsupportedEnvError": "envs",
@@ -47,6 +49,7 @@ __all__ = [
     "DreamError",
     "Evaluation",
     "Fidelity",
+    "HubError",
     "RunError",
     "UnknownGameError",
     "UnsupportedEnvError",

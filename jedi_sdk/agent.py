@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 from collections.abc import Callable, Sequence
+from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -19,6 +23,7 @@ from jedi_sdk.arguments import (
     config_name,
     refuse_beside_config,
     refuse_missing_parts,
+    refuse_other_sizes,
     refuse_unknown_parts,
     saved_game,
 )
@@ -26,8 +31,9 @@ from jedi_sdk.checkpoint import Card
 from jedi_sdk.config import Config
 from jedi_sdk.dream import Dream, DreamEnv, DreamError, RealEnv, Starts
 from jedi_sdk.dream.probe import PixelProbe, ProbeTrainer
+from jedi_sdk.dream.view import Probe
 from jedi_sdk.dream_film import film_dreams, film_side_by_side
-from jedi_sdk.envs import Game, make_envs, resolve_game
+from jedi_sdk.envs import Game, action_meanings, make_envs, resolve_game
 from jedi_sdk.evaluate import Evaluation, evaluate, film
 from jedi_sdk.fidelity import Fidelity, OpenLoop, measure_fidelity
 from jedi_sdk.fidelity.held_out import play_held_out
@@ -36,12 +42,15 @@ from jedi_sdk.fidelity.progress import part
 from jedi_sdk.fidelity.subject import Player, Subject
 from jedi_sdk.fit_probe import fit_probe
 from jedi_sdk.health import RunError
+from jedi_sdk.hub import Found, Hub, describe, push, resolve
 from jedi_sdk.learner import Learner
 from jedi_sdk.load import build_config
 from jedi_sdk.precision import Precision, choose_device, choose_precision
 from jedi_sdk.progress import progress_bar
 from jedi_sdk.rng import Rng
 from jedi_sdk.run_folder import claim, default_run_dir
+from jedi_sdk.shapes import only_shapes
+from jedi_sdk.sizes import count_parameters
 from jedi_sdk.train import Trainer
 from jedi_sdk.types import LSTMState
 from jedi_sdk.world_model import WorldModel
@@ -87,37 +96,43 @@ class JEDI:
                 device=place.type,
             )
         envs = make_envs(found, 1)
-        num_actions = int(envs.single_action_space.n)  # type: ignore[attr-defined]
+        num_actions, words = int(envs.single_action_space.n), action_meanings(envs)  # type: ignore[attr-defined]
         envs.close()
-        self._build(found, config, num_actions, choose_precision(place, config.run.dtype), parts)
+        self._build(found, config, num_actions, words, choose_precision(place, config.run.dtype), parts)
 
     def _build(
         self,
         game: Game,
         config: Config,
         num_actions: int,
+        words: tuple[str, ...] | None,
         precision: Precision,
         parts: dict[str, Any],
+        weights: Path | None = None,
     ) -> None:
+        """Fresh networks, or those in the checkpoint ``weights``: these are shapes without memory until they fit."""
         refuse_unknown_parts(parts)
         if config.run.threads:
-            torch.set_num_threads(config.run.threads)
+            torch.set_num_threads(min(config.run.threads, os.cpu_count() or 1))
         self.game, self.config, self.precision = game, config, precision
-        self._checkpoint: Path | None = None
+        self.origin: Found | None = None  # the checkpoint that holds this agent as it is now
         self._trainer: Trainer | None = None
         self._starts: Starts | None = None
         self.probe: PixelProbe | None = None  # paints latents, once it has been fitted
         self._acting = Rng(config.seed, precision.device)
-        with torch.random.fork_rng(devices=[]):
+        with torch.random.fork_rng(devices=[]), only_shapes() if weights else contextlib.nullcontext():
             torch.manual_seed(config.seed)
             world_model = WorldModel(config, num_actions, **{k: v for k, v in parts.items() if k != "actor_critic"})
             actor_critic = parts.get("actor_critic") or ActorCritic(
                 world_model.latent_shape, num_actions, config.actor_critic
             )
+        self._networks = nn.ModuleDict({"world_model": world_model, "actor_critic": actor_critic})
+        if weights:
+            checkpoint.load_networks(weights, self._networks)
         self.world_model, self.actor_critic = precision.place(world_model), precision.place(actor_critic)
-        self._networks = nn.ModuleDict({"world_model": self.world_model, "actor_critic": self.actor_critic})
         custom = {name: type(part).__name__ for name, part in parts.items() if part is not None}
-        self._card = Card(config, num_actions, precision.device.type, precision.name, custom)
+        sizes = count_parameters(world_model, actor_critic)
+        self._card = Card(config, num_actions, precision.device.type, precision.name, custom, words, sizes)
 
     # -- learning -----------------------------------------------------------------------------------------------
 
@@ -146,22 +161,21 @@ class JEDI:
         finally:
             self.config, self._card = self._trainer.config, self._trainer.card
             latest = checkpoint.list_checkpoints(self._trainer.run_dir)
-            self._found(latest[-1] if latest else None)
+            self._found(Found(latest[-1]) if latest else None)
         return self
 
-    def _found(self, folder: Path | None) -> None:
-        """``folder`` holds this agent as it is now."""
-        self._checkpoint = folder
-        starts = checkpoint.read_optional(folder, checkpoint.STARTS) if folder else None
+    def _found(self, origin: Found | None) -> None:
+        self.origin = origin
+        folder = origin.folder if origin else None
+        starts = checkpoint.read_starts(folder, self.world_model) if folder else None
         self._starts = Starts.from_tensors(starts, self.world_model, self.precision.device) if starts else None
-        painted = checkpoint.read_optional(folder, checkpoint.PROBE) if folder else None
-        if painted:
+        if folder and (folder / checkpoint.PROBE).exists():
             self.probe = self.probe or self._new_probe()
-            self.probe.load_state_dict(painted)
+            checkpoint.load_probe(folder, self.probe)
 
     def _new_trainer(self, folder: Path) -> Trainer:
         learner = Learner(self.config, self.world_model, self.actor_critic, self.precision)
-        if not self.config.run.probe:
+        if not self.config.run.probe or self.config.space == "pixel":
             return Trainer(self.game, learner, self._card, self._networks, folder)
         self.probe = self.probe or self._new_probe()
         probe = ProbeTrainer(self.probe, self.world_model, self.precision, self.config.seed)
@@ -173,6 +187,11 @@ class JEDI:
             return self.precision.place(PixelProbe(self.world_model.latent_shape))
 
     @property
+    def _painter(self) -> Probe | None:
+        """What makes pictures of latents. Where these are frames, nobody has to."""
+        return nn.Identity() if self.config.space == "pixel" else self.probe
+
+    @property
     def run_dir(self) -> Path | None:
         return self._trainer.run_dir if self._trainer else None
 
@@ -181,56 +200,127 @@ class JEDI:
         cls,
         run_dir: str | Path,
         device: str = "auto",
-        game: Callable[..., Any] | None = None,
+        env: Callable[..., Any] | None = None,
         **parts: Any,
     ) -> JEDI:
         """The run in ``run_dir`` as it was at its latest checkpoint; ``learn()`` goes on with it."""
         run_dir = Path(run_dir)
         checkpoint.refuse_unless_run(run_dir)
-        agent = cls.from_pretrained(run_dir, device=device, game=game, **parts)
-        assert agent._checkpoint is not None
+        agent = cls.from_pretrained(run_dir, device=device, env=env, **parts)
+        assert agent.origin is not None
         agent._trainer = agent._new_trainer(run_dir)
-        agent._trainer.restore(agent._checkpoint)
+        agent._trainer.restore(agent.origin.folder)
         return agent
 
     # -- saving and loading ---------------------------------------------------------------------------------------
 
-    def save_pretrained(self, folder: str | Path) -> Path:
-        """Writes config, weights and where dreams begin (no training state) to ``folder``, whole or not at all."""
-        starts = self._starts.tensors() if self._starts else None
+    def save_pretrained(self, folder: str | Path, half: bool = False, starts: int | None = None) -> Path:
+        """Writes config, weights and where dreams begin (no training state) to ``folder``, whole or not at all.
+
+        ``half`` stores the weights in half precision; ``starts`` is how many beginnings to keep, all where None.
+        """
+        begin = {name: tensor[:starts] for name, tensor in self._starts.tensors().items()} if self._starts else None
         painted = self.probe.state_dict() if self.probe else None
-        checkpoint.save(Path(folder), self._card, self._networks, starts=starts, probe=painted)
+        checkpoint.save(Path(folder), self._card, self._networks, starts=begin, probe=painted, half=half)
         return Path(folder)
+
+    def export(
+        self,
+        folder: str | Path,
+        episodes: int = 100,
+        deterministic: bool = False,
+        half: bool = False,
+        starts: int | None = None,
+        seed: int | None = None,
+        name: str | None = None,
+        progress: bool = True,
+    ) -> Path:
+        """Writes the folder that others load: the agent, a film, and a card with the scores of ``episodes`` real games
+        (0: no scores), played with exactly the weights in the folder.
+
+        ``half`` and ``starts``: as in ``save_pretrained``. ``name``: what others will load it by, where that is known.
+        """
+        folder, name, device = Path(folder), name or f"./{Path(folder).name}", str(self.precision.device)
+        source = self.origin.folder if self.origin else None
+        self.save_pretrained(folder, half, starts)
+        result = None
+        if episodes:
+            given: dict[str, Any] = self._own_parts()
+            if self.game.kind == "callable":
+                given["env"] = self.game.make
+            written = self.from_pretrained(folder.absolute(), device=device, **given)
+            result = written.evaluate(episodes, deterministic, seed, folder / checkpoint.VIDEO, progress)
+        describe(folder, name, self._card, result, device, source)
+        return folder
+
+    def _own_parts(self) -> dict[str, Any]:
+        """Copies of the parts that were passed by argument, to be filled from a checkpoint."""
+        names = self._card.custom
+        return deepcopy({name: getattr(self if name == "actor_critic" else self.world_model, name) for name in names})
 
     @classmethod
     def from_pretrained(
         cls,
-        path: str | Path,
+        name_or_path: str | Path,
+        revision: str | None = None,
+        env: Callable[..., Any] | None = None,
         device: str = "auto",
-        game: Callable[..., Any] | None = None,
+        cache_dir: str | Path | None = None,
+        endpoint: str | None = None,
+        token: str | None = None,
+        local_files_only: bool = False,
         **parts: Any,
     ) -> JEDI:
-        """An agent from a checkpoint folder, or from the latest checkpoint of a run folder.
+        """An agent by its short name, by ``owner/name`` on the Hub, or by the path of a checkpoint or run folder.
 
-        ``game`` is needed to play where the agent was trained on a Python function; parts that were passed by argument
-        must be passed again. Raises ``CheckpointError``.
+        A path contains a separator or begins with ``.``; of a run, its latest checkpoint is taken. ``revision``: a
+        branch, tag or commit on the Hub. ``env`` makes the game, where the agent was trained on a Python function;
+        parts that were passed by argument must be passed again. ``endpoint``, ``token``, ``cache_dir`` and
+        ``local_files_only`` are huggingface_hub's. Raises ``HubError`` and ``CheckpointError``.
         """
-        folder = checkpoint.find(Path(path))
+        found = resolve(name_or_path, revision, Hub(endpoint, token, cache_dir, local_files_only))
+        folder = found.folder
         card = checkpoint.read_card(folder)
         refuse_missing_parts(card, parts, folder)
         place = choose_device(device)
         dtype = card.dtype if place.type == card.device else card.config.run.dtype
         agent = cls.__new__(cls)  # as __init__ does, but from the card: no env has to be made
         agent._build(
-            saved_game(card, game),
+            saved_game(card, env, trusted=found.mine),
             card.config,
             card.num_actions,
+            card.action_meanings,
             choose_precision(place, dtype),
             dict(parts),
+            folder,
         )
-        checkpoint.load_networks(folder, agent._networks)
-        agent._found(folder)
+        refuse_other_sizes(card, agent._card, folder)
+        agent._found(found)
         return agent
+
+    def push_to_hub(
+        self,
+        repo: str,
+        private: bool | None = None,
+        revision: str | None = None,
+        tag: str | None = None,
+        endpoint: str | None = None,
+        token: str | None = None,
+        episodes: int = 100,
+        progress: bool = True,
+    ) -> str:
+        """Publishes the agent as ``owner/name`` on the Hub, with a card; the commit's address.
+
+        ``private`` holds for a new repository; ``revision`` is a branch, ``tag`` a name for this commit; both are made
+        if need be. An agent from an exported folder is sent as it lies there, any other is exported first, which plays
+        ``episodes`` real games. No training state leaves this machine. Raises ``HubError``.
+        """
+        hub = Hub(endpoint, token)
+        if self.origin and (self.origin.folder / checkpoint.RESULTS).exists():
+            return push(self.origin.folder, repo, private, revision, tag, hub)
+        with TemporaryDirectory() as place:
+            folder = self.export(Path(place) / "agent", episodes, name=repo, progress=progress)
+            return push(folder, repo, private, revision, tag, hub)
 
     # -- acting -------------------------------------------------------------------------------------------------
 
@@ -275,7 +365,8 @@ class JEDI:
         ``horizon``: steps before a dream is truncated; by default as many as the policy was trained on.
         """
         horizon = self.config.actor_critic.horizon if horizon is None else horizon
-        given = {"starts": self._starts, "probe": self.probe, "precision": self.precision, **options}
+        given = {"starts": self._starts, "probe": self._painter, "precision": self.precision, **options}
+        given.setdefault("action_meanings", self._card.action_meanings)
         return Dream(self.world_model, num_envs, horizon, **given)
 
     def dream_env(
@@ -300,7 +391,7 @@ class JEDI:
         ``options``: ``obs``, ``stack`` and ``probe`` as in the dream, ``reward="raw" | "sign"``, ``autoreset_mode``,
         ``to_numpy``; see ``jedi_sdk.dream.RealEnv``.
         """
-        given = {"probe": self.probe, "precision": self.precision, **options}
+        given = {"probe": self._painter, "precision": self.precision, **options}
         return RealEnv(make_envs(self.game, num_envs), self.world_model, **given)
 
     # -- measuring ----------------------------------------------------------------------------------------------
@@ -316,7 +407,7 @@ class JEDI:
         """Plays whole real games; the result holds mean, std, standard error, human-normalised score, lengths."""
         seed = self.config.seed if seed is None else seed
         policy = self._policy(deterministic, Rng(seed, self.precision.device))
-        origin = str(self._checkpoint) if self._checkpoint else None
+        origin = str(self.origin) if self.origin else None
         device = self.precision.device
         with progress_bar(f"playing {self.game.name}", episodes, progress) as report:
             result = evaluate(policy, self.game, episodes, seed, deterministic, device, origin, report)
@@ -345,12 +436,18 @@ class JEDI:
     # -- looking ------------------------------------------------------------------------------------------------
 
     def fit_probe(self, frames: int = 4_000, updates: int = 1_500, progress: bool = True) -> JEDI:
-        """Fits the pixel probe to real frames played for this, and adds it to the checkpoint the agent came from."""
+        """Fits the pixel probe to real frames played for this, and adds it to the checkpoint the agent came from, if
+        that was given by its path: the zoo and the Hub's cache are not written to.
+
+        Raises ``DreamError`` with ``space=pixel``, where there is nothing to fit.
+        """
+        if self.config.space == "pixel":
+            raise DreamError("with space=pixel dreams are frames already: agent.film_dreams() or `jedi dream RUN`")
         self.probe = self.probe or self._new_probe()
         with progress_bar("probe", enabled=progress) as report:
             fit_probe(self.probe, self.world_model, self._player(self.config.seed), frames, updates, report)
-        if self._checkpoint:
-            checkpoint.add(self._checkpoint, checkpoint.PROBE, self.probe.state_dict())
+        if self.origin and self.origin.mine:
+            checkpoint.add(self.origin.folder, checkpoint.PROBE, self.probe.state_dict())
         return self
 
     def film_dreams(
@@ -365,7 +462,8 @@ class JEDI:
         """Films the agent's dreams; with ``side_by_side`` dreams along recorded actions, beside what really happened,
         and returns the measured error by step. Raises ``DreamError`` where there is no probe.
         """
-        if self.probe is None:
+        painter = self._painter
+        if painter is None:
             raise DreamError("there is no probe to paint dreams with: fit one, agent.fit_probe() or `jedi probe RUN`")
         seed = self.config.seed if seed is None else seed
         subject = Subject(self.world_model, self.precision, Rng(seed, self.precision.device))
@@ -373,8 +471,8 @@ class JEDI:
             held_out = play_held_out(self._player(seed + HELD_OUT), MEASURED_CONTEXTS, horizon, part(report, 0.0, 0.5))
             report(0.5, "filming")
             if side_by_side:
-                return film_side_by_side(subject, self.probe, held_out, Path(path), dreams)
-            film_dreams(subject, Actor(self.actor_critic, subject.rng), self.probe, held_out, Path(path), dreams)
+                return film_side_by_side(subject, painter, held_out, Path(path), dreams)
+            film_dreams(subject, Actor(self.actor_critic, subject.rng), painter, held_out, Path(path), dreams)
         return None
 
     def _player(self, seed: int) -> Player:

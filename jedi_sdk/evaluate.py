@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
 
 from jedi_sdk.envs import Game, human_normalised, make_envs, make_single
+from jedi_sdk.progress import Report
 from jedi_sdk.types import Policy
 from jedi_sdk.video import write_video
 
 MAX_ENVS = 16
 FILM_SECONDS = 20  # short games are filmed one after the other until the film is this long
+SHOWN_EVERY = 100  # steps; where no game ends, that something goes on
 FRAMES_PER_SECOND = 15  # 60 frames a second, one in four acted on
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Raw scores of whole real episodes; a lost life ends none. ``hns`` is (score - random) / (human - random)."""
+    """Raw scores of whole real episodes; a lost life ends none. ``hns`` is (score - random) / (human - random).
+
+    ``cut``: games that the environment's own step limit ended, as it does where a policy never begins to play.
+    """
 
     game: str
     seed: int
@@ -32,6 +37,7 @@ class Evaluation:
     min: float
     max: float
     hns: float | None
+    cut: int
     scores: list[float]
     lengths: list[int]
     checkpoint: str | None = None
@@ -45,7 +51,7 @@ def evaluate(
     deterministic: bool,
     device: torch.device,
     checkpoint: str | None = None,
-    progress: Callable[[int], object] = lambda done: None,
+    progress: Report = lambda done, what=None: None,
 ) -> Evaluation:
     """Plays ``episodes`` real episodes, several side by side. ``deterministic`` is only noted down here.
 
@@ -54,9 +60,10 @@ def evaluate(
     n = min(episodes, MAX_ENVS)
     envs = make_envs(game, n)
     try:
-        scores, lengths = _play(policy, envs, _shares(episodes, n), seed, device, progress)
+        played = _play(policy, envs, _shares(episodes, n), seed, device, progress)
     finally:
         envs.close()
+    scores, lengths = [one.score for one in played], [one.length for one in played]
     std = float(np.std(scores, ddof=1)) if episodes > 1 else 0.0
     mean = float(np.mean(scores))
     return Evaluation(
@@ -70,6 +77,7 @@ def evaluate(
         min=min(scores),
         max=max(scores),
         hns=human_normalised(game, mean),
+        cut=sum(one.cut for one in played),
         scores=scores,
         lengths=lengths,
         checkpoint=checkpoint,
@@ -80,23 +88,31 @@ def _shares(episodes: int, n: int) -> np.ndarray:
     return np.full(n, episodes // n) + (np.arange(n) < episodes % n)
 
 
-def _play(policy, envs, shares, seed, device, progress) -> tuple[list[float], list[int]]:
+class _Played(NamedTuple):
+    score: float
+    length: int
+    cut: bool
+
+
+def _play(policy, envs, shares, seed, device, progress) -> list[_Played]:
     n = envs.num_envs
     obs, _ = envs.reset(seed=seed)
     first, dead, memory = np.ones(n, bool), np.zeros(n, bool), None
     score, length = np.zeros(n), np.zeros(n, int)
-    finished: list[list[tuple[float, int]]] = [[] for _ in range(n)]
-    while any(len(done) < share for done, share in zip(finished, shares, strict=True)):
+    finished: list[list[_Played]] = [[] for _ in range(n)]
+    step = over = 0
+    while over < shares.sum():
+        step += 1
         frames = torch.from_numpy(obs).to(device)
         act, memory = policy(frames, memory, torch.from_numpy(first).to(device))
         obs, rew, term, trunc, _ = envs.step(act.cpu().numpy())
         score, length = (score + rew) * ~dead, (length + 1) * ~dead
         first, dead = dead, (term | trunc) & ~dead  # a finished env resets itself in the next step
         for i in np.flatnonzero(dead):
-            finished[i].append((float(score[i]), int(length[i])))
-        progress(sum(min(len(done), share) for done, share in zip(finished, shares, strict=True)))
-    kept = [result for done, share in zip(finished, shares, strict=True) for result in done[:share]]
-    return [score for score, _ in kept], [length for _, length in kept]
+            finished[i].append(_Played(float(score[i]), int(length[i]), bool(trunc[i] and not term[i])))
+        over = sum(min(len(done), share) for done, share in zip(finished, shares, strict=True))
+        progress(over, f"playing, step {step:,}" if step % SHOWN_EVERY == 0 else None)
+    return [one for done, share in zip(finished, shares, strict=True) for one in done[:share]]
 
 
 def film(

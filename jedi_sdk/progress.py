@@ -1,4 +1,7 @@
-"""What one watches while something goes on; while a run does: returns, losses, updates a second, the time left."""
+"""What one watches while something goes on; while a run does: returns, losses, updates a second, the time left.
+
+rich is imported where a bar is drawn: whoever loads an agent to act with it does not wait for it.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +9,10 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import TracebackType
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from rich.console import Console, Group
-from rich.live import Live
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-from rich.text import Text
+if TYPE_CHECKING:
+    from rich.progress import Progress
 
 SMOOTHING = 0.9
 
@@ -25,6 +26,8 @@ class Report(Protocol):
 @contextmanager
 def progress_bar(what: str, total: float = 1.0, enabled: bool = True) -> Iterator[Report]:
     """A bar for as long as the block lasts, moved by the ``Report`` it gives."""
+    from rich.progress import Progress
+
     with Progress(disable=not enabled, transient=True) as bar:
         task = bar.add_task(what, total=total)
 
@@ -38,17 +41,12 @@ class RunProgress:
     """Two live lines on a terminal (the bar, the news); one line an epoch where there is none."""
 
     def __init__(self, total_updates: int, enabled: bool = True) -> None:
+        from rich.console import Console, Group
+        from rich.live import Live
+        from rich.text import Text
+
         self.console = Console(quiet=not enabled, stderr=True)
-        self.bar = Progress(
-            TextColumn("[bold]{task.description:<26}"),
-            BarColumn(bar_width=20),
-            MofNCompleteColumn(),
-            TextColumn("updates, {task.fields[rate]:.1f}/s,"),
-            TimeElapsedColumn(),
-            TextColumn("gone,"),
-            TimeRemainingColumn(),
-            TextColumn("left"),
-        )
+        self.bar = _run_bar()
         self.task = self.bar.add_task("starting", total=total_updates, rate=0.0)
         self.news = Text()
         live = enabled and self.console.is_terminal
@@ -81,3 +79,18 @@ class RunProgress:
     def line(self, text: str) -> None:
         """Something worth keeping: stays above the bar."""
         self.console.print(text, highlight=False, soft_wrap=True)
+
+
+def _run_bar() -> Progress:
+    from rich import progress
+
+    return progress.Progress(
+        progress.TextColumn("[bold]{task.description:<26}"),
+        progress.BarColumn(bar_width=20),
+        progress.MofNCompleteColumn(),
+        progress.TextColumn("updates, {task.fields[rate]:.1f}/s,"),
+        progress.TimeElapsedColumn(),
+        progress.TextColumn("gone,"),
+        progress.TimeRemainingColumn(),
+        progress.TextColumn("left"),
+    )

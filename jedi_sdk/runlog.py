@@ -7,8 +7,6 @@ import os
 from pathlib import Path
 from typing import Any
 
-from torch.utils.tensorboard import SummaryWriter
-
 from jedi_sdk.schedule import Counters
 
 FILE = "log.jsonl"
@@ -22,6 +20,8 @@ class RunLog:
     """
 
     def __init__(self, folder: Path, size: int = 0, step: int = 0) -> None:
+        from torch.utils.tensorboard import SummaryWriter  # here, because most who load an agent log nothing
+
         folder.mkdir(parents=True, exist_ok=True)
         self.file = open(folder / FILE, "ab")  # noqa: SIM115 - closed by close()
         self.file.truncate(size)

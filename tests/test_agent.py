@@ -122,9 +122,9 @@ def test_a_function_that_makes_an_env(tmp_path: Path) -> None:
     agent = JEDI(lambda: gymnasium.make("JEDI/Catch-v0"), preset="tiny")
     agent.learn(run_dir=tmp_path / "run", progress=False)
     loaded = JEDI.from_pretrained(tmp_path / "run")
-    with pytest.raises(RunError, match="game="):
+    with pytest.raises(RunError, match="env="):
         loaded.evaluate(episodes=1)
-    again = JEDI.from_pretrained(tmp_path / "run", game=lambda: gymnasium.make("JEDI/Catch-v0"))
+    again = JEDI.from_pretrained(tmp_path / "run", env=lambda: gymnasium.make("JEDI/Catch-v0"))
     assert again.evaluate(episodes=2, progress=False).episodes == 2
 
 

@@ -62,6 +62,7 @@ def test_snippets_run_in_the_order_of_the_page(page: Path, workplace: Path, monk
 
 def test_there_are_snippets_to_run() -> None:
     pages = {"quickstart.md", "own_env.md", "own_encoder.md", "dream_env.md", "sb3.md", "tianshou.md"}
+    pages |= {"torchrl.md", "planning.md"}
     assert pages <= {page.name for page in with_snippets()}
 
 

@@ -104,9 +104,7 @@ def variants(
     return None
 
 
-Where = Annotated[
-    Path | None, typer.Argument(metavar="[PATH]", help="A run or checkpoint folder; without it, fresh networks.")
-]
+Where = Annotated[str | None, typer.Argument(metavar="[RUN]", help="As for `jedi eval`; without it, fresh networks.")]
 NumEnvs = Annotated[int, typer.Option(metavar="N", min=1, help="Dreams side by side.")]
 Steps = Annotated[int, typer.Option(metavar="N", min=10, help="Batched steps to time.")]
 Horizon = Annotated[int, typer.Option(metavar="N", min=1, help="Steps until a dream is truncated.")]
@@ -116,7 +114,7 @@ Game = Annotated[str, typer.Option(metavar="NAME", help="Of the fresh networks."
 
 @bench.command("dream")
 def dream(
-    path: Where = None,
+    run: Where = None,
     game: Game = "breakout",
     preset: Preset = "atari100k",
     num_envs: NumEnvs = 64,
@@ -137,7 +135,7 @@ def dream(
     from jedi_sdk import JEDI
     from jedi_sdk.benchmark.dream import measure_dream
 
-    agent = JEDI.from_pretrained(path, device=device) if path else JEDI(game, preset=preset, device=device)
+    agent = JEDI.from_pretrained(run, device=device) if run else JEDI(game, preset=preset, device=device)
     cost = measure_dream(agent, num_envs, steps, horizon)
     table = Table("a batched step", "time", "share", title=f"{cost.game}, {cost.preset}: {num_envs} dreams")
     step = num_envs / cost.steps_per_second

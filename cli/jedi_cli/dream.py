@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
-Where = Annotated[Path, typer.Argument(metavar="PATH", help="A run folder, or a checkpoint folder.")]
-Device = Annotated[str, typer.Option(metavar="NAME", help="cpu, cuda or cuda:1; auto takes a GPU where there is one.")]
-Seed = Annotated[int | None, typer.Option(metavar="N", min=0, help="Without it: the run's.", show_default=False)]
+from jedi_cli.errors import CommandError
+from jedi_cli.options import Device, Run, Seed
+
 Episodes = Annotated[int, typer.Option(metavar="N", min=1, max=64, help="Dreams to film.")]
 Horizon = Annotated[int, typer.Option(metavar="N", min=1, help="Steps a dream may take.")]
 Out = Annotated[Path, typer.Option(metavar="FILE.mp4", help="Where the film goes.")]
@@ -24,7 +24,7 @@ Updates = Annotated[int, typer.Option(metavar="N", min=1, help="Steps of the pro
 
 
 def dream(
-    path: Where,
+    run: Run,
     episodes: Episodes = 4,
     horizon: Horizon = 50,
     side_by_side: SideBySide = False,
@@ -36,11 +36,11 @@ def dream(
 
     [bold]Examples[/]
     [cyan]jedi dream runs/b0 --episodes 4 --out dream.mp4[/]
-    [cyan]jedi dream runs/b0 --side-by-side --horizon 15[/]
+    [cyan]jedi dream breakout --side-by-side --horizon 15[/]
     """
     from jedi_sdk import JEDI
 
-    agent = JEDI.from_pretrained(path, device=device)
+    agent = JEDI.from_pretrained(run, device=device)
     loop = agent.film_dreams(out, episodes, horizon, side_by_side, seed)
     if loop is not None:
         shown = [step for step in (1, 3, 10, 15, 50) if step <= horizon]
@@ -49,7 +49,7 @@ def dream(
     typer.echo(str(out))
 
 
-def probe(path: Where, frames: Frames = 4_000, updates: Updates = 1_500, device: Device = "auto") -> None:
+def probe(run: Run, frames: Frames = 4_000, updates: Updates = 1_500, device: Device = "auto") -> None:
     """Fits the pixel probe of an agent that has none, and keeps it in its checkpoint. It teaches the agent nothing.
 
     [bold]Examples[/]
@@ -58,5 +58,11 @@ def probe(path: Where, frames: Frames = 4_000, updates: Updates = 1_500, device:
     """
     from jedi_sdk import JEDI
 
-    JEDI.from_pretrained(path, device=device).fit_probe(frames, updates)
-    typer.echo(f"Next: jedi dream {path}")
+    agent = JEDI.from_pretrained(run, device=device)
+    if agent.origin and not agent.origin.mine:
+        raise CommandError(
+            f"{run} is not yours to write to, and the probe is kept in the checkpoint. Make it yours: "
+            f"jedi pull {run} --to runs/{agent.game.name}, then jedi probe runs/{agent.game.name}"
+        )
+    agent.fit_probe(frames, updates)
+    typer.echo(f"Next: jedi dream {run}")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from jedi_cli.errors import CommandError
+from jedi_cli.options import Device, Run, Seed
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -17,9 +18,6 @@ if TYPE_CHECKING:
     from jedi_sdk import JEDI
     from jedi_sdk.evaluate import Evaluation
 
-Where = Annotated[Path, typer.Argument(metavar="PATH", help="A run folder, or a checkpoint folder.")]
-Device = Annotated[str, typer.Option(metavar="NAME", help="cpu, cuda or cuda:1; auto takes a GPU where there is one.")]
-Seed = Annotated[int | None, typer.Option(metavar="N", min=0, help="Without it: the run's.", show_default=False)]
 Episodes = Annotated[int, typer.Option(metavar="N", min=1, help="Whole games to play.", rich_help_panel="Play")]
 Greedy = Annotated[
     bool,
@@ -50,7 +48,7 @@ Horizon = Annotated[int, typer.Option(metavar="N", min=1, help="Steps dreamed fr
 
 
 def evaluate(
-    path: Where,
+    run: Run,
     episodes: Episodes = 100,
     greedy: Greedy = False,
     video: Video = None,
@@ -65,20 +63,20 @@ def evaluate(
 
     [bold]Examples[/]
     [cyan]jedi eval runs/b0 --episodes 100 --video out.mp4 --json out.json[/]
-    [cyan]jedi eval runs/b0 --greedy[/]
+    [cyan]jedi eval breakout --greedy[/]
     [cyan]jedi eval runs/b0 --fidelity[/]
     """
     if fidelity and (video or json_file):
         raise CommandError(
             "--fidelity looks at the dream, --video and --json at the play. Type two commands: "
-            f"`jedi eval {path} --fidelity`, and the same without --fidelity."
+            f"`jedi eval {run} --fidelity`, and the same without --fidelity."
         )
 
     from jedi_sdk import JEDI
 
-    agent = JEDI.from_pretrained(path, device=device)
+    agent = JEDI.from_pretrained(run, device=device)
     if fidelity:
-        _measure_dream(agent, path, contexts, horizon, seed)
+        _measure_dream(agent, contexts, horizon, seed)
     else:
         _play(agent, episodes, greedy, seed, video, json_file)
 
@@ -96,12 +94,12 @@ def _play(
         json_file.write_text(json.dumps(asdict(result), indent=2, default=str) + "\n", encoding="utf-8")
 
 
-def _measure_dream(agent: JEDI, path: Path, contexts: int, horizon: int, seed: int | None) -> None:
+def _measure_dream(agent: JEDI, contexts: int, horizon: int, seed: int | None) -> None:
     from rich.console import Console
 
     report = agent.fidelity(contexts=contexts, horizon=horizon, seed=seed)
     Console().print(report.table())
-    folder = path if (path / "checkpoints").is_dir() else Path()
+    folder = (agent.origin and agent.origin.run_dir) or Path()
     report.plot(folder / "fidelity.png")
     (folder / "fidelity.json").write_text(json.dumps(report.to_dict(), indent=2) + "\n", encoding="utf-8")
     typer.echo(f"{folder / 'fidelity.png'} and {folder / 'fidelity.json'}")
@@ -124,6 +122,8 @@ def _rows(result: Evaluation) -> dict[str, str]:
         "mean length": f"{sum(result.lengths) / len(result.lengths):.0f} steps",
         "checkpoint": str(result.checkpoint),
     }
+    if result.cut:
+        rows["cut by the game's step limit"] = f"{result.cut} of {result.episodes} games"
     if result.hns is not None:
         rows["human-normalised"] = f"{result.hns:.3f}"
     return rows

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
@@ -10,9 +11,13 @@ from typing import Annotated
 import typer
 
 from jedi_cli.bench import bench
+from jedi_cli.bench_play import baselines, ceiling
+from jedi_cli.bench_sampling import sampling
+from jedi_cli.bench_speed import profile, scaling, speed
 from jedi_cli.dream import dream, probe
 from jedi_cli.errors import Teaching
 from jedi_cli.eval import evaluate
+from jedi_cli.hub import export, models, pull, push
 from jedi_cli.presets import presets
 from jedi_cli.train import train
 
@@ -29,7 +34,17 @@ app.command("train")(train)
 app.command("eval")(evaluate)
 app.command("dream")(dream)
 app.command("probe")(probe)
+app.command("models")(models)
+app.command("pull")(pull)
+app.command("export")(export)
+app.command("push")(push)
 app.command("presets")(presets)
+bench.command("baselines")(baselines)
+bench.command("ceiling")(ceiling)
+bench.command("sampling")(sampling)
+bench.command("speed")(speed)
+bench.command("scaling")(scaling)
+bench.command("profile")(profile)
 app.add_typer(bench, name="bench")
 
 
@@ -48,6 +63,10 @@ def jedi(
 ) -> None:
     """Agents that learn a game inside their own imagined latents.
 
+    [bold]A trained agent[/], at once:
+    [cyan]jedi eval catch --video catch.mp4[/]
+    [cyan]jedi dream catch[/]
+
     [bold]A first run[/], a few minutes on a laptop:
     [cyan]jedi train catch --run-dir runs/catch[/]
     [cyan]jedi eval runs/catch --video catch.mp4[/]
@@ -57,4 +76,5 @@ def jedi(
     [cyan]jedi eval runs/b0 --fidelity[/]
     [cyan]jedi dream runs/b0 --side-by-side[/]
     """
+    warnings.formatwarning = lambda message, *_, **__: f"{message}\n"  # for people: without the line of code
     sys.path.insert(0, str(Path.cwd()))  # so that module:Id finds a module that lies here, as `python -m` would

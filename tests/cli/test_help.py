@@ -17,8 +17,8 @@ from jedi_cli.main import app
 from jedi_sdk.config import ConfigError
 
 DOCS = Path(__file__).parents[2] / "docs" / "command_line.md"
-COMMANDS = ("train", "eval", "dream", "probe", "presets")
-HEAVY = ("torch", "numpy", "gymnasium", "yaml", "matplotlib", "av")
+COMMANDS = ("train", "eval", "dream", "probe", "models", "pull", "export", "push", "presets")
+HEAVY = ("torch", "huggingface_hub", "numpy", "gymnasium", "yaml", "matplotlib", "av")
 
 
 def jedi(*arguments: str | Path) -> tuple[int, str]:
@@ -68,7 +68,7 @@ def test_the_docs_name_every_option(command: str) -> None:
 def test_every_command_teaches(command: str) -> None:
     code, output = jedi(command, "--help")
     assert code == 0
-    assert command == "presets" or f"jedi {command} " in output.partition("Examples")[2]
+    assert command in ("presets", "models") or f"jedi {command} " in output.partition("Examples")[2]
 
 
 def test_train_without_a_game() -> None:

@@ -1,4 +1,4 @@
-"""Builds sdist and wheel, looks into the wheel, installs it in a clean environment and asks for help.
+"""Builds sdist and wheel, looks into the wheel, installs it in a clean environment, asks for help and for an agent.
 
 A script and not a test, because it installs torch: run by ``make test``, once, behind the tests.
 """
@@ -14,7 +14,18 @@ import zipfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-NEEDED = {"jedi_sdk/py.typed", "jedi_sdk/config.py", "jedi_cli/main.py"}
+NEEDED = {"jedi_sdk/py.typed", "jedi_sdk/config.py", "jedi_sdk/zoo.json", "jedi_cli/main.py"}
+MOST_BYTES = 20_000_000
+LOAD = """
+import socket
+def connect(*_): raise SystemExit("loading an embedded agent asked the network")
+socket.socket.connect = connect
+from jedi_sdk import JEDI
+from jedi_sdk.hub import entries
+for name, entry in entries().items():
+    assert str(JEDI.from_pretrained(name).origin) == f"{name} ({entry.embedded}, embedded)"
+    print(name)
+"""
 
 
 def build(folder: Path) -> Path:
@@ -24,6 +35,8 @@ def build(folder: Path) -> Path:
 
 
 def check_content(wheel: Path) -> None:
+    if wheel.stat().st_size > MOST_BYTES:
+        sys.exit(f"{wheel.name} has {wheel.stat().st_size:,} bytes, more than {MOST_BYTES:,}")
     names = zipfile.ZipFile(wheel).namelist()
     distribution = "-".join(wheel.name.split("-")[:2])
     top = {name.partition("/")[0] for name in names}
@@ -31,8 +44,9 @@ def check_content(wheel: Path) -> None:
     if top != expected:
         sys.exit(f"{wheel.name} would put {sorted(top)} into site-packages, not {sorted(expected)}")
     bases = (ROOT, ROOT / "cli")
+    agents = {file.relative_to(ROOT).as_posix() for file in (ROOT / "jedi_sdk" / "zoo").rglob("*") if file.is_file()}
     sources = {file.relative_to(base).as_posix() for base in bases for file in base.glob("jedi_*/**/*.py")}
-    if missing := (sources | NEEDED) - set(names):
+    if missing := (sources | agents | NEEDED) - set(names):
         sys.exit(f"{wheel.name} lacks {sorted(missing)}")
 
 
@@ -42,6 +56,9 @@ def check_install(wheel: Path, folder: Path) -> None:
     help_text = run(folder / "bin" / "jedi", "--help")
     if "train" not in help_text:
         sys.exit(f"`jedi --help` of the installed wheel does not name the command train:\n{help_text}")
+    loaded = run(folder / "bin" / "python", "-c", LOAD).split()
+    if not loaded:
+        sys.exit("the installed wheel embeds no agent")
 
 
 def run(*command: str | Path) -> str:
@@ -58,4 +75,4 @@ if __name__ == "__main__":
         wheel = build(Path(folder) / "dist")
         check_content(wheel)
         check_install(wheel, Path(folder) / "venv")
-        print(f"{wheel.name} holds what it should, installs, and answers")
+        print(f"{wheel.name} holds what it should, installs, answers, and loads its agents")

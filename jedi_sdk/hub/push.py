@@ -1,0 +1,59 @@
+"""An agent's public folder, sent to a repository of the Hub."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from jedi_sdk import checkpoint
+
+from .client import Hub
+from .errors import HubError, UnreachableError, in_our_words
+from .resolve import REPO
+
+
+def push(
+    folder: Path,
+    repo: str,
+    private: bool | None = None,
+    revision: str | None = None,
+    tag: str | None = None,
+    hub: Hub | None = None,
+) -> str:
+    """Makes ``repo`` if need be and uploads what changed; the commit's address.
+
+    ``private`` holds for a new repository; ``revision`` is a branch, made if need be; ``tag`` names what was pushed,
+    for good. Only the files of ``checkpoint.PUBLIC_FILES`` leave this machine. Raises ``HubError``.
+    """
+    if not REPO.fullmatch(repo):
+        raise HubError(f"{repo!r} cannot be a repository's name: write it as owner/name")
+    try:
+        with in_our_words(repo, revision, (hub or Hub()).address):
+            return _send(folder, repo, private, revision, tag, hub or Hub())
+    except UnreachableError as error:
+        raise UnreachableError(
+            f"{error}, so {repo} is not what you have: connect this machine and repeat, or name a mirror, endpoint= or "
+            "HF_ENDPOINT"
+        ) from error
+
+
+def _send(folder: Path, repo: str, private: bool | None, revision: str | None, tag: str | None, hub: Hub) -> str:
+    from huggingface_hub import CommitOperationAdd, HfApi
+
+    api = HfApi(endpoint=hub.address, token=hub.token, library_name="jedi-sdk")
+    api.create_repo(repo, private=private, exist_ok=True)
+    if revision is not None:
+        api.create_branch(repo, branch=revision, exist_ok=True)
+    names = [name for name in checkpoint.PUBLIC_FILES if (folder / name).exists()]
+    files = [CommitOperationAdd(name, _content(folder, name, repo)) for name in names]
+    message = "Agent of JEDI" + (", measured" if checkpoint.RESULTS in names else "")
+    commit = api.create_commit(repo, files, commit_message=message, revision=revision)
+    if tag is not None:
+        api.create_tag(repo, tag=tag, revision=commit.oid)
+    return commit.commit_url
+
+
+def _content(folder: Path, name: str, repo: str) -> Path | bytes:
+    """The card of an exported folder names the folder; on the Hub it must name the repository."""
+    if name not in (checkpoint.README, checkpoint.RESULTS):
+        return folder / name
+    return (folder / name).read_text(encoding="utf-8").replace(f"./{folder.name}", repo).encode()

@@ -1,0 +1,103 @@
+"""Agents to a Hub: only what may leave the machine, nothing twice, with a card that says what is known."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from huggingface_hub import ModelCard
+
+from jedi_sdk import JEDI
+from jedi_sdk.checkpoint import PUBLIC_FILES
+from jedi_sdk.hub import Hub, HubError, push
+
+from .server import HubServer
+
+UPLOADS = ("commit", "lfs")
+
+
+def uploads(server: HubServer) -> list[str]:
+    return [request for request in server.seen if any(word in request.rpartition("/api/")[2] for word in UPLOADS)]
+
+
+@pytest.fixture
+def writer(hub: Hub) -> Hub:
+    return replace(hub, token="hf_good")
+
+
+def test_a_new_repository_and_back(server: HubServer, writer: Hub, agent: JEDI) -> None:
+    """From a run, which is exported on the way: no training state leaves it."""
+    assert agent.origin is not None
+    assert (agent.origin.folder / "trainer.pt").exists()
+    url = agent.push_to_hub("me/mine", endpoint=writer.endpoint, token=writer.token, episodes=4, progress=False)
+    repo = server.repos["me/mine"]
+    assert url == f"{server.endpoint}/me/mine/commit/{repo.refs['main']}"
+    files = repo.commits[repo.refs["main"]]
+    assert set(files) - {".gitattributes"} == set(PUBLIC_FILES)
+    assert not repo.private
+    options = {"endpoint": writer.endpoint, "cache_dir": writer.cache_dir}
+    back = JEDI.from_pretrained("me/mine", device="cpu", **options)
+    assert back.evaluate(4, progress=False).scores == json.loads(files["results.json"])["scores"]
+    assert b'from_pretrained("me/mine")' in files["README.md"]
+
+
+def test_nothing_is_uploaded_twice(server: HubServer, writer: Hub, exported: Path) -> None:
+    first = push(exported, "me/twice", hub=writer)
+    assert len(uploads(server)) == 1
+    server.seen.clear()
+    assert push(exported, "me/twice", hub=writer) == first
+    assert uploads(server) == []
+
+
+def test_branches_and_tags(server: HubServer, writer: Hub, exported: Path, tmp_path: Path) -> None:
+    push(exported, "me/many", private=True, tag="v1", hub=writer)
+    repo = server.repos["me/many"]
+    assert repo.private
+    assert repo.refs["v1"] == repo.refs["main"]
+    edited = shutil.copytree(exported, tmp_path / exported.name)
+    (edited / "README.md").write_text("# My own words, about ./mine\n")
+    push(edited, "me/many", revision="dev", hub=writer)
+    assert repo.refs["dev"] != repo.refs["main"]
+    assert repo.commits[repo.refs["dev"]]["README.md"] == b"# My own words, about me/many\n"
+    with pytest.raises(HubError, match=r"409 .*there already; take another name"):
+        push(exported, "me/many", tag="v1", hub=writer)
+
+
+def test_the_card_is_one_that_the_hub_reads(server: HubServer, writer: Hub, exported: Path) -> None:
+    push(exported, "me/card", hub=writer)
+    repo = server.repos["me/card"]
+    text = repo.commits[repo.refs["main"]]["README.md"].decode()
+    results = json.loads((exported / "results.json").read_text())
+    card = ModelCard(text).data.to_dict()
+    assert (card["license"], card["library_name"]) == ("mit", "jedi-sdk")
+    (model,) = card["model-index"]
+    (measured,) = model["results"]
+    assert measured["dataset"]["name"] == "catch"
+    assert measured["metrics"][0]["value"] == f"{results['mean']:.2f} +/- {results['stderr']:.2f}"
+    for promised in ('from_pretrained("me/card")', "video.mp4", "learning_curve.png", "2605.13013", "MIT"):
+        assert promised in text
+    assert "jedi eval me/card --episodes 10 --seed 1" in text
+    assert "jedi train catch --preset tiny --objective default --seed 1\n" in text
+
+
+@pytest.mark.parametrize(("token", "said"), [(None, "log in|not open to you"), ("hf_bad", "token|not open to you")])
+def test_without_the_right_to_write(hub: Hub, exported: Path, token: str | None, said: str) -> None:
+    with pytest.raises(HubError, match=said):
+        push(exported, "me/no", hub=replace(hub, token=token))
+
+
+def test_nobody_answers(hub: Hub, exported: Path) -> None:
+    with pytest.raises(HubError, match=r"cannot be reached, so me/no is not what you have: connect"):
+        push(exported, "me/no", hub=replace(hub, endpoint="http://127.0.0.1:9", token="hf_good"))
+
+
+def test_a_card_that_was_edited_into_nonsense(server: HubServer, hub: Hub, exported: Path, tmp_path: Path) -> None:
+    shutil.copytree(exported, tmp_path / "mine")
+    (tmp_path / "mine" / "README.md").write_text("---\nlicense: [\n---\n")
+    server.wrong_yaml = "license is not closed"
+    with pytest.raises(HubError, match=r"(?s)README\.md.*license is not closed.*between the two ---"):
+        push(tmp_path / "mine", "me/wrong", hub=replace(hub, token="hf_good"))
+    assert uploads(server) == []

@@ -1,0 +1,185 @@
+"""What a name means: a path, a short name, or a repository; and what is said when it is none of them."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import warnings
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import pytest
+
+from jedi_sdk import JEDI, CheckpointError
+from jedi_sdk.hub import Entry, Hub, HubError, pull, resolve, zoo
+from jedi_sdk.hub.register import entry_of
+
+from .server import Fault, HubServer, Repo
+
+NOBODY = "http://127.0.0.1:9"
+
+
+@pytest.fixture
+def entry(exported: Path, server: HubServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Entry:
+    """A zoo of one agent, ``tiny``: v1 is embedded and pinned, and on the Hub as a tag."""
+    monkeypatch.setattr(zoo, "EMBEDDED", tmp_path / "zoo")
+    monkeypatch.setattr("jedi_sdk.hub.register.EMBEDDED", tmp_path / "zoo")
+    monkeypatch.setattr(zoo, "LIST", tmp_path / "zoo.json")
+    shutil.copytree(exported, tmp_path / "zoo" / "tiny")
+    server.repos["jedi-sdk/tiny"] = Repo()
+    publish(server, exported, "v1")
+    return listed(entry_of("tiny", "v1"))
+
+
+def listed(entry: Entry) -> Entry:
+    values = asdict(entry)
+    del values["name"]
+    zoo.LIST.write_text(json.dumps({entry.name: values}))
+    return entry
+
+
+def publish(server: HubServer, folder: Path, tag: str, name: str = "jedi-sdk/tiny") -> None:
+    repo = server.repos.setdefault(name, Repo())
+    repo.refs[tag] = repo.commit({path.name: path.read_bytes() for path in folder.iterdir()})
+
+
+@pytest.fixture
+def newer(entry: Entry, agent: JEDI, server: HubServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Entry:
+    """The same zoo, with v2 pinned, which is on the Hub alone."""
+    agent.export(tmp_path / "newer" / "tiny", episodes=4, half=True, progress=False)
+    publish(server, tmp_path / "newer" / "tiny", "v2")
+    monkeypatch.setattr("jedi_sdk.hub.register.EMBEDDED", tmp_path / "newer")
+    return listed(replace(entry_of("tiny", "v2"), embedded="v1"))
+
+
+# -- short names ------------------------------------------------------------------------------------------------------
+
+
+def test_the_embedded_copy_asks_nobody(entry: Entry, server: HubServer, hub: Hub) -> None:
+    found = resolve("tiny", None, hub)
+    assert found.folder == entry.folder
+    assert str(found) == "tiny (v1, embedded)"
+    assert hub.place_of(entry) == "embedded"
+    assert server.seen == []
+
+
+def test_a_folder_does_not_hijack_a_short_name(entry: Entry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shutil.copytree(entry.folder, tmp_path / "here" / "tiny")
+    monkeypatch.chdir(tmp_path / "here")
+    assert resolve("tiny").folder == entry.folder
+    assert resolve("./tiny").folder == Path("tiny")
+    assert resolve(Path("tiny")).mine
+
+
+def test_a_newer_revision_comes_from_the_hub_once(newer: Entry, server: HubServer, hub: Hub) -> None:
+    assert hub.place_of(newer) == "remote"
+    assert str(resolve("tiny", None, hub)) == "tiny (v2)"
+    assert hub.place_of(newer) == "cached"
+    server.seen.clear()
+    assert str(resolve("tiny", None, hub)) == "tiny (v2)"
+    assert server.seen == [], "a pinned revision never changes: nobody is asked again"
+
+
+def test_without_a_network_the_embedded_copy_serves(newer: Entry, hub: Hub) -> None:
+    with pytest.warns(UserWarning, match=r"cannot be reached.* tiny is the copy in this package: v1, which scores"):
+        found = resolve("tiny", None, replace(hub, endpoint=NOBODY))
+    assert str(found) == "tiny (v1, embedded)"
+
+
+def test_a_file_that_is_not_the_registered_one(newer: Entry, server: HubServer, hub: Hub) -> None:
+    server.faults = [Fault("GET .*/resolve/.*/README.md", flip=True, times=1)]
+    with pytest.raises(HubError, match=r"README\.md of jedi-sdk/tiny is not what v2 of tiny was registered with"):
+        resolve("tiny", None, hub)
+    assert hub.place_of(newer) == "remote"
+    assert str(resolve("tiny", None, hub)) == "tiny (v2)"
+
+
+def test_a_revision_turns_the_pin_off(entry: Entry, hub: Hub) -> None:
+    with pytest.warns(UserWarning, match=r"revision= turns the pin off; loading jedi-sdk/tiny at main and not v1"):
+        assert str(resolve("tiny", "main", hub)) == "jedi-sdk/tiny (main)"
+
+
+def test_another_organisation_turns_the_pin_off(
+    entry: Entry, server: HubServer, hub: Hub, exported: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("JEDI_HUB_ORG", "others")
+    publish(server, exported, "v1", "others/tiny")
+    with pytest.warns(UserWarning, match=r"JEDI_HUB_ORG turns the pin off; loading others/tiny at its newest"):
+        assert str(resolve("tiny", None, hub)).startswith("others/tiny (")
+    with pytest.warns(UserWarning, match="pin off"), pytest.raises(HubError, match="cannot be reached"):
+        resolve("tiny", None, replace(hub, endpoint=NOBODY, cache_dir=hub.cache_dir / "empty"))  # type: ignore[operator]
+
+
+def test_a_short_name_as_a_folder_of_ones_own(entry: Entry, tmp_path: Path) -> None:
+    folder = pull("tiny", tmp_path / "mine")
+    assert resolve(folder).mine
+    entry.check(folder)
+
+
+# -- paths ------------------------------------------------------------------------------------------------------------
+
+
+def test_a_path_that_exists_wins_over_a_repository(
+    published: Repo, server: HubServer, hub: Hub, exported: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert str(resolve("me/agent", None, hub)).startswith("me/agent (")
+    server.seen.clear()
+    shutil.copytree(exported, tmp_path / "me" / "agent")
+    assert resolve("me/agent", None, hub).folder == Path("me/agent")
+    assert server.seen == []
+    with pytest.raises(HubError, match="is a folder: leave one of them out"):
+        resolve("./me/agent", "v1", hub)
+
+
+def test_a_run_means_its_latest_checkpoint(agent: JEDI) -> None:
+    assert agent.run_dir is not None
+    found = resolve(agent.run_dir)
+    assert agent.origin is not None
+    assert found.folder == agent.origin.folder
+    assert found.run_dir == agent.run_dir
+
+
+@pytest.mark.parametrize(
+    "name", ["./nowhere", "/nowhere/at/all", "~/nowhere/at/all", "no/where/at/all", Path("nowhere")]
+)
+def test_a_path_with_nothing_there(name: str | Path) -> None:
+    with pytest.raises(CheckpointError, match="neither a checkpoint nor a run folder"):
+        resolve(name)
+
+
+def test_a_name_that_means_nothing(entry: Entry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(
+        HubError, match=r"no agent is called 'tinny'. Did you mean 'tiny'\? Write a short name \(tiny\)"
+    ):
+        resolve("tinny")
+    (tmp_path / "tinny").mkdir()
+    with pytest.raises(HubError, match=r"for the folder of that name write \./tinny"):
+        resolve("tinny")
+
+
+# -- what is not one's own --------------------------------------------------------------------------------------------
+
+
+def test_the_zoo_is_not_written_to(entry: Entry) -> None:
+    before = {path.name: path.read_bytes() for path in entry.folder.iterdir()}
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        agent = JEDI.from_pretrained("tiny", device="cpu").fit_probe(frames=64, updates=2, progress=False)
+    assert agent.origin is not None
+    assert not agent.origin.mine
+    assert agent.origin.run_dir is None
+    assert {path.name: path.read_bytes() for path in entry.folder.iterdir()} == before
+
+
+def test_blobs_that_several_repositories_share(published: Repo, hub: Hub) -> None:
+    """huggingface_hub 2 may keep a file beside the repositories, and link to it from each."""
+    folder = resolve("me/agent", None, hub).folder
+    blob = (folder / "model.safetensors").resolve()
+    shared = folder.parents[2] / "blobs" / "ab"
+    shared.mkdir(parents=True)
+    blob.rename(shared / blob.name)
+    blob.symlink_to(shared / blob.name)
+    options = {"endpoint": hub.endpoint, "cache_dir": hub.cache_dir}
+    assert JEDI.from_pretrained("me/agent", device="cpu", **options).config.preset == "tiny"  # type: ignore[arg-type]

@@ -1,0 +1,93 @@
+"""The agents that come with the package: they are what was registered, and play as their cards say."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from jedi_sdk import JEDI
+from jedi_sdk.checkpoint import PUBLIC_FILES
+from jedi_sdk.hub import Entry, entries, read_results
+from jedi_sdk.hub.machine import machine
+from jedi_sdk.hub.register import entry_of, page
+
+ROOT = Path(__file__).parents[2]
+MOST_BYTES = 16_000_000
+ZOO = list(entries().values())
+
+
+def named(entry: Entry) -> str:
+    return entry.name
+
+
+@pytest.mark.parametrize("entry", ZOO, ids=named)
+def test_what_is_embedded_is_what_was_registered(entry: Entry) -> None:
+    assert entry.embedded is not None
+    assert entry_of(entry.name, entry.embedded) == entry
+    assert {path.name for path in entry.folder.iterdir()} == set(PUBLIC_FILES)
+
+
+def test_the_zoo_is_small() -> None:
+    assert sum(entry.size for entry in ZOO) <= MOST_BYTES
+
+
+def test_the_page_is_made_from_the_cards() -> None:
+    written = (ROOT / "docs" / "zoo.md").read_text(encoding="utf-8")
+    assert written == page(), "python -m jedi_sdk.hub.register NAME REVISION docs/zoo.md writes it anew"
+
+
+@pytest.mark.parametrize("entry", ZOO, ids=named)
+def test_a_card_says_what_the_results_say(entry: Entry) -> None:
+    card, results = (entry.folder / "README.md").read_text(encoding="utf-8"), read_results(entry.folder)
+    assert f"{results['mean']:.2f} ± {results['stderr']:.2f}" in card
+    assert f'JEDI.from_pretrained("{entry.name}")' in card
+    assert results["command"] in card
+    assert f"jedi eval {entry.name} " in results["command"]
+
+
+@pytest.mark.parametrize("entry", [entry for entry in ZOO if entry.game == "catch"], ids=named)
+def test_the_score_of_a_quick_game_is_reproduced(entry: Entry) -> None:
+    reproduce(entry)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("entry", ZOO, ids=named)
+def test_every_score_is_reproduced(entry: Entry) -> None:
+    reproduce(entry)
+
+
+@pytest.mark.parametrize("entry", [entry for entry in ZOO if entry.game != "catch"], ids=named)
+def test_a_few_games_agree_with_the_score(entry: Entry) -> None:
+    """Eight games cannot contradict a mean by more than their own spread allows."""
+    few = JEDI.from_pretrained(entry.name, device="cpu").evaluate(8, seed=12345, progress=False)
+    spread = read_results(entry.folder)["std"] / 8**0.5
+    assert abs(few.mean - entry.mean) <= 4 * spread
+
+
+def reproduce(entry: Entry) -> None:
+    """Game for game where the same machine measured it; elsewhere arithmetic differs in its last digits."""
+    card = read_results(entry.folder)
+    agent = JEDI.from_pretrained(entry.name, device="cpu")
+    again = agent.evaluate(card["episodes"], card["deterministic"], card["seed"], progress=False)
+    here = machine("cpu")
+    if all(card[name] == here[name] for name in ("hardware", "torch")):
+        assert again.scores == card["scores"]
+    one_game = (card["max"] - card["min"] or 1.0) / card["episodes"]
+    assert abs(again.mean - card["mean"]) <= 4 * (again.stderr**2 + card["stderr"] ** 2) ** 0.5 + 2 * one_game
+
+
+def test_loading_is_quick_and_brings_nothing_that_is_not_needed() -> None:
+    """CPU seconds, best of five, since other tests run beside it: what from_pretrained takes behind `import torch`."""
+    name = ZOO[0].name
+    ask = (
+        "import sys, time, torch\ntorch.set_num_threads(1)\nstart = time.process_time()\nfrom jedi_sdk import JEDI\n"
+        f"JEDI.from_pretrained({name!r}, device='cpu')\nprint(time.process_time() - start)\n"
+        "print([n for n in ('huggingface_hub', 'tensorboard', 'rich', 'matplotlib', 'cv2') if n in sys.modules])"
+    )
+    runs = [subprocess.run([sys.executable, "-c", ask], text=True, capture_output=True, check=True) for _ in range(5)]
+    seconds, heavy = zip(*(run.stdout.splitlines() for run in runs), strict=True)
+    assert set(heavy) == {"[]"}
+    assert min(map(float, seconds)) < 0.5
