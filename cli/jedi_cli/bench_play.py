@@ -1,10 +1,10 @@
-"""``jedi bench baselines`` and ``jedi bench ceiling``: what a score lies between."""
+"""``jedi bench baselines``, ``ceiling`` and ``judge``: what a score lies between, and whether a dream can tell."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -19,6 +19,11 @@ Updates = Annotated[int, typer.Option(metavar="N", min=1, help="Updates of the a
 Every = Annotated[int, typer.Option(metavar="N", min=1, help="Updates between two points of the curve.")]
 Seed = Annotated[int, typer.Option(metavar="N", min=0, help="Of games, networks and actions.")]
 Json = Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the figures.", show_default=False)]
+Policy = Annotated[
+    list[str] | None,
+    typer.Option(metavar="RUN", help="An agent with the same encoder and another policy; can be repeated."),
+]
+Steps = Annotated[int, typer.Option(metavar="N", min=1, help="Real steps for each policy, and about as many dreamed.")]
 Out = Annotated[
     Path | None, typer.Option(metavar="DIR", help="Keep the agent with the policy it learned.", show_default=False)
 ]
@@ -74,10 +79,43 @@ def ceiling(
     _write(json_file, found.to_dict())
 
 
+def judge(
+    run: Run,
+    policy: Policy = None,
+    steps: Steps = 20_000,
+    seed: Seed = 0,
+    json_file: Json = None,
+    device: Device = "auto",
+) -> None:
+    """Plays and dreams with a random policy, the agent's own and others: does the dream know good from bad?
+
+    [bold]Example[/]
+    [cyan]jedi bench ceiling runs/b0 --out runs/b0-awake[/]
+    [cyan]jedi bench judge runs/b0 --policy runs/b0-awake[/]
+    """
+    from rich.console import Console
+    from rich.table import Table
+
+    from jedi_sdk import JEDI
+    from jedi_sdk.benchmark.judge import judge
+    from jedi_sdk.progress import progress_bar
+
+    agent = JEDI.from_pretrained(run, device=device)
+    others = {name: JEDI.from_pretrained(name, device=device) for name in policy or []}
+    with progress_bar("judging") as report:
+        found = judge(agent, others, steps, seed, report)
+    table = Table("policy", "rewards a step, real", "dreamed", "ends a step, real", "dreamed", title=agent.game.name)
+    for one in found:
+        rates = (one.real.reward, one.dreamed.reward, one.real.end, one.dreamed.end)
+        table.add_row(one.policy, *(f"{rate:.2%}" for rate in rates))
+    Console().print(table)
+    _write(json_file, [one.to_dict() for one in found])
+
+
 def _figures(result: Evaluation) -> tuple[str, str]:
     return f"{result.mean:.3g} ± {result.stderr:.2g}", f"{sum(result.lengths) / len(result.lengths):,.0f}"
 
 
-def _write(file: Path | None, figures: dict) -> None:
+def _write(file: Path | None, figures: Any) -> None:
     if file:
         file.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")

@@ -7,7 +7,6 @@ and the run does not, the dream is at fault; where this does not learn either, t
 
 from __future__ import annotations
 
-from collections import deque
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -16,17 +15,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from jedi_sdk.actor_critic import Actor, ActorCritic
+from jedi_sdk.actor_critic import ActorCritic
 from jedi_sdk.agent import JEDI
-from jedi_sdk.collect import lives_left
-from jedi_sdk.dream import RealEnv, imagine
+from jedi_sdk.benchmark.awake import Awake
 from jedi_sdk.evaluate import Evaluation
 from jedi_sdk.learner import Learner
 from jedi_sdk.progress import Report
-from jedi_sdk.rng import Rng
-from jedi_sdk.types import DreamState, Rollout
-
-RECENT = 100  # real episodes behind a figure of the curve
 
 
 @dataclass(frozen=True)
@@ -40,41 +34,6 @@ class Ceiling:
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
-
-
-class Awake:
-    """The real game in the world model's place: ``imagine`` steps it. ``ends`` are those the world model learns."""
-
-    def __init__(self, real: RealEnv, life_loss_ends: bool, seed: int) -> None:
-        self.real, self.life_loss_ends = real, life_loss_ends
-        _, info = real.reset(seed=seed)
-        self.lives = lives_left(info, real.num_envs)
-        self.score, self.scores = np.zeros(real.num_envs), deque(maxlen=RECENT)
-
-    def step(self, state: DreamState, act: Tensor, rng: Rng) -> tuple[DreamState, Tensor, Tensor]:
-        """One real step of all games. ``state`` is where they stand already, and ``rng`` is not needed."""
-        _, rew, term, trunc, info = self.real.step(act)
-        lives, over = lives_left(info, len(rew)), (term | trunc)
-        lost = over.cpu().numpy() | ((lives < self.lives) & self.life_loss_ends)
-        self.lives = lives
-        self._count(rew.cpu().numpy(), over.cpu().numpy())
-        return self._state, rew.sign().float(), torch.as_tensor(lost, device=act.device)
-
-    def rollout(self, actor: Actor, horizon: int, rng: Rng) -> Rollout:
-        """The next ``horizon`` steps of all games, the policy's memory burnt in on the last frames as for a dream."""
-        now = self.real.starts()
-        memory = actor.actor_critic.burn_in(now.z, now.mask)
-        return imagine(self, actor, self._state, horizon, rng, memory)
-
-    @property
-    def _state(self) -> DreamState:
-        assert self.real.history is not None
-        return self.real.history.state
-
-    def _count(self, rew: np.ndarray, over: np.ndarray) -> None:
-        self.score += rew
-        self.scores.extend(self.score[over])
-        self.score[over] = 0
 
 
 def measure_ceiling(

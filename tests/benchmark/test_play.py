@@ -10,8 +10,10 @@ from typer.testing import CliRunner
 from jedi_cli.main import app
 from jedi_sdk import JEDI
 from jedi_sdk.actor_critic import Actor
+from jedi_sdk.benchmark.awake import Awake
 from jedi_sdk.benchmark.baselines import Always, measure_baselines
-from jedi_sdk.benchmark.ceiling import Awake, measure_ceiling
+from jedi_sdk.benchmark.ceiling import measure_ceiling
+from jedi_sdk.benchmark.judge import JudgeError, judge
 from jedi_sdk.dream import RealEnv
 from jedi_sdk.envs import make_envs, resolve_game
 from jedi_sdk.rng import Rng
@@ -72,12 +74,30 @@ def test_a_lost_life_ends_what_the_policy_learns_from():
     assert lost.any()
 
 
-def test_the_policy_learns_catch_awake(agent):
-    found = measure_ceiling(agent, updates=400, episodes=100, seed=0, every=100, out=None, report=silent)
+def test_the_policy_learns_catch_awake():
+    found = measure_ceiling(
+        JEDI.from_pretrained("catch"), updates=400, episodes=100, seed=0, every=100, out=None, report=silent
+    )
     assert found.env_steps == 400 * 32 * 7
     assert [point["updates"] for point in found.curve] == [100, 200, 300, 400]
     assert found.curve[-1]["return"] > found.curve[0]["return"] + 0.4
     assert found.evaluation.mean > 0.3
+
+
+def test_a_true_dream_tells_good_play_from_bad():
+    """The embedded agent's dream of catch: its own policy earns, awake as asleep, what a random one does not."""
+    agent = JEDI.from_pretrained("catch")
+    random, own = judge(agent, {}, steps=2_000, seed=0, report=silent)
+    assert own.real.reward > 0.12  # a catch in 7 steps is 0.143
+    assert abs(own.dreamed.reward - own.real.reward) < 0.02
+    assert random.real.reward < 0
+    assert random.dreamed.reward < 0
+    assert own.real.end == pytest.approx(1 / 7, abs=0.01)
+
+
+def test_a_policy_behind_another_encoder_is_not_judged(agent):
+    with pytest.raises(JudgeError, match="another encoder"):
+        judge(agent, {"stranger": JEDI("catch", preset="catch", seed=1)}, steps=10, seed=0, report=silent)
 
 
 def test_both_from_the_shell(tmp_path, agent):

@@ -1,0 +1,105 @@
+"""Does the dream know good play from bad? The same policies, from the same moments, awake and asleep.
+
+A world model can be close to the frames and still pay every policy alike, for example because the ball is lost just
+where it should bounce. Then there is nothing to be learned in it. So policies that differ in the real game must differ
+in the dream, and in the same order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+
+from jedi_sdk.actor_critic import Actor, ActorCritic
+from jedi_sdk.agent import JEDI
+from jedi_sdk.benchmark.awake import Awake
+from jedi_sdk.dream import imagine
+from jedi_sdk.progress import Report
+from jedi_sdk.rng import Rng
+from jedi_sdk.types import Rollout
+
+WARM_UP = 8  # rollouts before the first that counts: games begin alike, and go apart
+
+
+class JudgeError(ValueError):
+    """Policies that cannot be compared: says why, and what to name instead."""
+
+
+@dataclass(frozen=True)
+class Rates:
+    """Per step: signs of rewards, summed, and ends; ``steps`` is how many there were before the ends."""
+
+    reward: float
+    end: float
+    steps: int
+
+
+@dataclass(frozen=True)
+class Judgement:
+    policy: str
+    real: Rates
+    dreamed: Rates
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def judge(agent: JEDI, others: Mapping[str, JEDI], steps: int, seed: int, report: Report) -> list[Judgement]:
+    """A random policy, the agent's own, and those of ``others``, which must see through the same encoder.
+
+    Each plays at least ``steps`` real steps; from where its games stand, time and again, it dreams as far as it plays.
+    """
+    for name, other in others.items():
+        _refuse_other_encoder(agent, name, other)
+    policies = {"random": _random(agent), "its own": agent.actor_critic}
+    policies |= {name: other.actor_critic for name, other in others.items()}
+    judged = []
+    for i, (name, policy) in enumerate(policies.items()):
+        report(i / len(policies), name)
+        judged.append(Judgement(name, *_compare(agent, policy, steps, seed)))
+    return judged
+
+
+def _compare(agent: JEDI, policy: ActorCritic, steps: int, seed: int) -> tuple[Rates, Rates]:
+    config, precision, model = agent.config, agent.precision, agent.world_model
+    actor, horizon = Actor(policy, Rng(seed, precision.device)), config.actor_critic.horizon
+    real_env = agent.real_env(config.optim.batch_size, to_numpy=False)
+    real, dreamed = [], []
+    try:
+        awake = Awake(real_env, config.env.life_loss_ends, seed)
+        with precision.autocast():
+            for _ in range(WARM_UP):
+                awake.rollout(actor, horizon, actor.rng)
+            while sum(int(rollout.mask.sum()) for rollout in real) < steps:
+                now = real_env.starts()
+                memory, state = policy.burn_in(now.z, now.mask), model.start_from(now.z, now.act, now.mask)
+                dreamed.append(imagine(model, actor, state, horizon, actor.rng, memory))
+                real.append(awake.rollout(actor, horizon, actor.rng))
+    finally:
+        real_env.close()
+    return _rates(real), _rates(dreamed)
+
+
+def _rates(rollouts: list[Rollout]) -> Rates:
+    steps = sum(int(rollout.mask.sum()) for rollout in rollouts)
+    reward = sum(float((rollout.rew * rollout.mask).sum()) for rollout in rollouts)
+    ends = sum(int((rollout.end & rollout.mask).sum()) for rollout in rollouts)
+    return Rates(reward / steps, ends / steps, steps)
+
+
+def _random(agent: JEDI) -> ActorCritic:
+    """A fresh actor is uniform."""
+    fresh = ActorCritic(agent.world_model.latent_shape, agent.world_model.num_actions, agent.config.actor_critic)
+    return agent.precision.place(fresh)
+
+
+def _refuse_other_encoder(agent: JEDI, name: str, other: JEDI) -> None:
+    ours, theirs = agent.world_model.encoder.state_dict(), other.world_model.encoder.state_dict()
+    if ours.keys() != theirs.keys() or any(not torch.equal(ours[key], theirs[key]) for key in ours):
+        raise JudgeError(
+            f"{name} sees through another encoder, so its policy cannot act here: name an agent that was made from "
+            "this one, as `jedi bench ceiling RUN --out DIR` does"
+        )
