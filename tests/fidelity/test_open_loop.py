@@ -10,6 +10,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from jedi_sdk.config import SamplerConfig
 from jedi_sdk.fidelity import Confusion, OpenLoop, open_loop
 from jedi_sdk.presets import TINY
 from jedi_sdk.rng import Rng
@@ -31,7 +32,7 @@ class Told(WorldModel):
         self.t = self.context - 1
         self.z_last = self.encode(segment.obs[:, self.t]).detach()
 
-    def step(self, state: DreamState, act: torch.Tensor, rng: Rng) -> Any:
+    def step(self, state: DreamState, act: torch.Tensor, rng: Rng, sampler: SamplerConfig | None) -> Any:
         t, self.t = self.t, self.t + 1
         assert torch.equal(act, self.segment.act[:, t])  # the recorded action
         z = self.encode(self.segment.obs[:, t + 1]) + self.error
@@ -43,7 +44,7 @@ class Told(WorldModel):
 class Frozen(WorldModel):
     """A world in which nothing moves, nothing pays and nothing ends."""
 
-    def step(self, state: DreamState, act: torch.Tensor, rng: Rng) -> Any:
+    def step(self, state: DreamState, act: torch.Tensor, rng: Rng, sampler: SamplerConfig | None) -> Any:
         return state, torch.zeros(len(act)), torch.zeros(len(act), dtype=torch.bool)
 
 
