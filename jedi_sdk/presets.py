@@ -30,6 +30,7 @@ ATARI100K = Config(preset="atari100k")
 SMALL = replace(
     ATARI100K,
     preset="small",
+    context=8,  # a ball that is missed in Breakout is out of sight for 5 steps; a context of 4 forgets it
     env=EnvConfig(num_envs=4),
     encoder=EncoderConfig(patch=4),
     denoiser=DenoiserConfig(channels=64, cond_channels=128, attention=False),
@@ -40,8 +41,8 @@ SMALL = replace(
     optim=OptimConfig(lr=3e-4),  # a small budget wants a faster start
     schedule=ScheduleConfig(
         env_steps=50_000,  # real steps cost next to nothing here, and rare rewards want many
-        first_epoch=Work(5_000, 200, 200, 100),
-        epoch=Work(500, 100, 100, 100),
+        first_epoch=Work(5_000, 600, 200, 100),
+        epoch=Work(500, 300, 50, 50),  # most of the time goes to the dream: only in a true one is there much to learn
         final_epochs=10,
     ),
 )
@@ -49,6 +50,7 @@ SMALL = replace(
 CATCH = replace(
     SMALL,
     preset="catch",
+    context=4,
     env=EnvConfig(num_envs=8),
     encoder=EncoderConfig(patch=8, channels=(32, 16)),
     denoiser=DenoiserConfig(channels=32, cond_channels=64, attention=False),

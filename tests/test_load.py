@@ -213,7 +213,7 @@ def test_an_error_says_what_to_write_instead(override: str, expected: str) -> No
     ("objective.sigma_clip=[3, 2]", "objective.sigma_clip must rise"),
     ("replay.recency=[0, 0]", "replay.recency needs a weight above 0"),
     ("replay.recency=[-1, 2]", "replay.recency=[-1.0, 2.0] must be 0 or above"),
-    ("replay.capacity=5", "replay.capacity must hold a segment, 6 frames"),
+    ("replay.capacity=5", "replay.capacity must hold a segment, 10 frames"),
     ("heads.depths=[]", "heads.depths must have a stage"),
     ("encoder={patch: 1, channels: [32, 16]}", "write for example encoder.channels=[32, 32, 16]"),
     ("encoder={patch: 8, channels: []}", "encoder.channels needs 1 stage"),
