@@ -261,7 +261,7 @@ class JEDI:
     @classmethod
     def from_pretrained(
         cls,
-        name_or_path: str | Path,
+        name_or_path: str | Path | Found,
         revision: str | None = None,
         env: Callable[..., Any] | None = None,
         device: str = "auto",

@@ -65,18 +65,21 @@ def _table(rows: list[list[str]]) -> Table:
 
 
 def pull(name: Name, to: To = None, revision: Revision = None, endpoint: Endpoint = None) -> None:
-    """Fetches an agent from the Hub.
+    """Fetches an agent, or a policy for its latents, from the Hub.
 
     [bold]Examples[/]
     [cyan]jedi pull me/my-agent[/]
     [cyan]jedi pull me/my-agent --to runs/theirs --revision v1[/]
     """
+    from jedi_sdk.checkpoint import AGENT, kind_of
     from jedi_sdk.hub import Hub
     from jedi_sdk.hub import pull as fetch
 
     folder = fetch(name, to, revision, Hub(endpoint))
     where = name if to is None else to if to.is_absolute() else f"./{to}"
-    typer.echo(f"{name} is in {folder}. Next: jedi eval {where}")
+    is_agent = kind_of(folder) is AGENT
+    after = f"jedi eval {where}" if is_agent else f'in Python jedi_sdk.policies.load_policy("{where}")'
+    typer.echo(f"{name} is in {folder}. Next: {after}")
 
 
 def export(
@@ -112,13 +115,21 @@ def push(
     endpoint: Endpoint = None,
     device: Device = "auto",
 ) -> None:
-    """Publishes an agent on the Hub. One that was not exported is, first: that plays whole games for its card.
+    """Publishes an agent on the Hub, or a policy for its latents. An agent that was not exported is, first: that plays
+    whole games for its card.
 
     [bold]Examples[/]
     [cyan]jedi push ./my-agent me/my-agent --private[/]
     [cyan]jedi push runs/b0 me/my-agent --episodes 20[/]
     """
     from jedi_sdk import JEDI
+    from jedi_sdk.checkpoint import AGENT, kind_of
+    from jedi_sdk.hub import Hub, resolve
+    from jedi_sdk.hub import push as send
 
-    agent = JEDI.from_pretrained(run, device=device)
+    found = resolve(run)
+    if kind_of(found.folder) is not AGENT:
+        typer.echo(send(found.folder, repo, private or None, revision, tag, Hub(endpoint)))
+        return
+    agent = JEDI.from_pretrained(found, device=device)
     typer.echo(agent.push_to_hub(repo, private or None, revision, tag, endpoint, episodes=episodes))

@@ -3,7 +3,8 @@
 ``config.json`` (the card), ``model.safetensors`` and ``manifest.json`` make an agent; ``starts.safetensors`` are
 encoded contexts from which it can dream without a replay and without the game, ``probe.safetensors`` paints its
 latents. ``results.json``, ``README.md``, ``video.mp4`` and ``learning_curve.png`` are about it, for people. A training
-checkpoint adds ``trainer.pt`` and ``progress.json``, which never leave the machine.
+checkpoint adds ``trainer.pt`` and ``progress.json``, which never leave the machine. The other kind of folder that
+travels, another library's policy, is written and checked by the same means (``kinds.py``).
 
 A folder may be a stranger's. From it only safetensors and JSON are read, nothing is unpickled or imported, and what
 is read is checked before it takes memory: ``read_card`` for the words, then ``load_networks``, ``load_probe`` and
@@ -11,13 +12,17 @@ is read is checked before it takes memory: ``read_card`` for the words, then ``l
 """
 
 from jedi_sdk.checkpoint.card import Card, read_card
-from jedi_sdk.checkpoint.folder import write_folder
+from jedi_sdk.checkpoint.folder import write_folder, write_json
+from jedi_sdk.checkpoint.kinds import AGENT, POLICY_FOLDER, Kind, kind_of
 from jedi_sdk.checkpoint.manifest import sha256, verify
 from jedi_sdk.checkpoint.names import (
     CONFIG,
     CURVE,
+    EMBEDDED,
     MANIFEST,
     MODEL,
+    POLICY,
+    POLICY_WEIGHTS,
     PROBE,
     PROGRESS,
     PUBLIC_FILES,
@@ -32,15 +37,20 @@ from jedi_sdk.checkpoint.own_file import read_json
 from jedi_sdk.checkpoint.runs import find, list_checkpoints, prune, refuse_unless_run
 from jedi_sdk.checkpoint.schema import SCHEMA
 from jedi_sdk.checkpoint.starts import read_starts
-from jedi_sdk.checkpoint.tensors import load_networks, load_probe
+from jedi_sdk.checkpoint.tensors import load_networks, load_probe, read_fitting
 from jedi_sdk.checkpoint.training import read_training
-from jedi_sdk.checkpoint.write import add, save
+from jedi_sdk.checkpoint.write import add, save, tensor_writer
 
 __all__ = [
+    "AGENT",
     "CONFIG",
     "CURVE",
+    "EMBEDDED",
     "MANIFEST",
     "MODEL",
+    "POLICY",
+    "POLICY_FOLDER",
+    "POLICY_WEIGHTS",
     "PROBE",
     "PROGRESS",
     "PUBLIC_FILES",
@@ -52,19 +62,24 @@ __all__ = [
     "VIDEO",
     "Card",
     "CheckpointError",
+    "Kind",
     "add",
     "find",
+    "kind_of",
     "list_checkpoints",
     "load_networks",
     "load_probe",
     "prune",
     "read_card",
+    "read_fitting",
     "read_json",
     "read_starts",
     "read_training",
     "refuse_unless_run",
     "save",
     "sha256",
+    "tensor_writer",
     "verify",
     "write_folder",
+    "write_json",
 ]

@@ -11,25 +11,28 @@ from typing import Any
 
 from safetensors import SafetensorError
 
+from jedi_sdk.checkpoint.kinds import AGENT, Kind
 from jedi_sdk.checkpoint.manifest import checksums
-from jedi_sdk.checkpoint.names import ABOUT_FILES, CHECKED_FILES, MANIFEST, CheckpointError
+from jedi_sdk.checkpoint.names import ABOUT_FILES, MANIFEST, CheckpointError
 
 Writer = Callable[[Path], object]
 
 
-def write_folder(folder: Path, files: Mapping[str, Writer]) -> None:
+def write_folder(folder: Path, files: Mapping[str, Writer], kind: Kind = AGENT) -> None:
     """Whatever goes wrong, what stood at ``folder`` before still stands there. What is not a checkpoint's, or was
     written about the agent that is there, is never replaced.
     """
-    _refuse_to_replace(folder, {*CHECKED_FILES, MANIFEST, *files})
+    names = {*kind.checked, MANIFEST, *files}
+    _refuse_to_replace(folder, {name.partition("/")[0] for name in names})
     aside = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
     try:
         shutil.rmtree(aside, ignore_errors=True)
         aside.mkdir(parents=True)
         for name, write in files.items():
+            (aside / name).parent.mkdir(exist_ok=True)
             write(aside / name)
-        write_json(aside / MANIFEST, checksums(aside, files))
-        for path in (*aside.iterdir(), aside):
+        write_json(aside / MANIFEST, checksums(aside, kind))
+        for path in (*aside.rglob("*"), aside):
             _sync(path)
         _swap(aside, folder)
     except (OSError, RuntimeError, SafetensorError) as error:  # a full disk is each of these to somebody

@@ -6,18 +6,18 @@ It proves that a folder is whole, not who made it: a stranger can write one too,
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
 from pathlib import Path
 
-from jedi_sdk.checkpoint.names import CHECKED_FILES, CONFIG, MANIFEST, MODEL, CheckpointError
+from jedi_sdk.checkpoint.kinds import AGENT, Kind, kind_of
+from jedi_sdk.checkpoint.names import MANIFEST, CheckpointError
 from jedi_sdk.checkpoint.own_file import read_json, size
 from jedi_sdk.checkpoint.runs import advice
 
 
-def verify(folder: Path) -> None:
+def verify(folder: Path, kind: Kind = AGENT) -> None:
     """Raises ``CheckpointError`` naming the first file that is missing, damaged, or not of a checkpoint."""
-    manifest = listed(folder)
-    for name in CHECKED_FILES:
+    manifest = listed(folder, kind)
+    for name in kind.checked:
         if name not in manifest and (folder / name).exists():
             raise CheckpointError(f"{folder / name} is not in {MANIFEST}: it is of another checkpoint, or added later")
     for name in manifest:
@@ -25,23 +25,35 @@ def verify(folder: Path) -> None:
     for name, digest in manifest.items():
         if sha256(folder / name) != digest:
             raise CheckpointError(f"{folder / name} is damaged (its checksum differs). {advice(folder)}")
+        if name.endswith(f"/{MANIFEST}"):
+            verify(_within(folder, name))
 
 
-def listed(folder: Path) -> dict[str, str]:
+def _within(folder: Path, name: str) -> Path:
+    inner = (folder / name).parent
+    if inner.is_symlink():
+        raise CheckpointError(f"{inner} is a link, to {inner.resolve()}: put the folder itself there")
+    return inner
+
+
+def listed(folder: Path, kind: Kind = AGENT) -> dict[str, str]:
     """Checksums by name."""
+    found = kind_of(folder)
+    if found is not kind:
+        raise CheckpointError(f"{folder} holds {found.title}, not {kind.title}: load it with {found.loader}")
     manifest = read_json(folder / MANIFEST)
-    for name in (CONFIG, MODEL):
+    for name in kind.needed:
         if name not in manifest:
             raise CheckpointError(f"{folder / MANIFEST} does not list {name}. {advice(folder)}")
     for name in manifest:
-        if name not in CHECKED_FILES:
-            known = ", ".join(CHECKED_FILES)
+        if name not in kind.checked:
+            known = ", ".join(kind.checked)
             raise CheckpointError(f"{folder / MANIFEST} lists {name[:80]!r}; of a checkpoint are only {known}")
     return manifest
 
 
-def checksums(folder: Path, names: Iterable[str]) -> dict[str, str]:
-    return {name: sha256(folder / name) for name in names if name in CHECKED_FILES}
+def checksums(folder: Path, kind: Kind) -> dict[str, str]:
+    return {name: sha256(folder / name) for name in kind.checked if (folder / name).exists()}
 
 
 def sha256(path: Path) -> str:

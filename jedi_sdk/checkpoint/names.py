@@ -5,6 +5,8 @@ from __future__ import annotations
 CONFIG, MODEL, MANIFEST = "config.json", "model.safetensors", "manifest.json"
 STARTS, PROBE = "starts.safetensors", "probe.safetensors"
 RESULTS, README, VIDEO, CURVE = "results.json", "README.md", "video.mp4", "learning_curve.png"
+POLICY, POLICY_WEIGHTS = "policy.json", "policy.safetensors"  # of another library, see kinds.py
+EMBEDDED = "agent"  # the folder in a policy's, of the agent whose latents it reads
 TRAINER, PROGRESS = "trainer.pt", "progress.json"  # what a run goes on from: never public
 
 AGENT_FILES = (CONFIG, MODEL, STARTS, PROBE)

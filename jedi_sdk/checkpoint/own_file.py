@@ -39,9 +39,10 @@ def _homes(folder: Path) -> list[Path]:
     """Where links may lead. The Hub's cache keeps a repo's files beside its snapshots, which only link to them; those
     that several repos have may lie beside the repos.
     """
-    if folder.parent.name != "snapshots":
-        return [folder]
-    return [folder, *(place / "blobs" for place in folder.parents[1:3])]
+    for place in (folder, folder.parent):  # the latter is a policy's, around its agent's
+        if place.parent.name == "snapshots":
+            return [folder, *(home / "blobs" for home in place.parents[1:3])]
+    return [folder]
 
 
 def read_bytes(path: Path, most: int | None = None) -> bytes:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from jedi_sdk.checkpoint.names import MODEL, CheckpointError
+from jedi_sdk.checkpoint.names import MODEL, POLICY, CheckpointError
 
 
 def find(path: Path) -> Path:
-    """The checkpoint folder meant by ``path``: itself, or the latest of the run folder it is."""
-    if (path / MODEL).exists():
+    """The folder meant by ``path``: itself, if it is an agent's or a policy's, or the latest of the run it is."""
+    if (path / MODEL).exists() or (path / POLICY).exists():
         return path
     found = list_checkpoints(path)
     if not found:

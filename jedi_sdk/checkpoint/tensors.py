@@ -46,9 +46,14 @@ def load_probe(folder: Path, probe: nn.Module) -> bool:
 
 def _load(path: Path, module: nn.Module) -> None:
     wanted = module.state_dict()
-    tensors = read_tensors(path, lambda path, declared: refuse_misfit(path, declared, wanted))
-    tensors = {name: tensor.to(wanted[name].dtype) for name, tensor in tensors.items()}
+    tensors = read_fitting(path, wanted)
     module.load_state_dict(tensors, assign=any(tensor.is_meta for tensor in wanted.values()))
+
+
+def read_fitting(path: Path, wanted: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Tensors with the names, shapes and types of ``wanted``, which may lie on ``meta``. Raises ``CheckpointError``."""
+    tensors = read_tensors(path, lambda path, declared: refuse_misfit(path, declared, wanted))
+    return {name: tensor.to(wanted[name].dtype) for name, tensor in tensors.items()}
 
 
 def refuse_misfit(path: Path, declared: Mapping[str, Declared], wanted: Mapping[str, Tensor]) -> None:

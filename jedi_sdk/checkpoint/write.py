@@ -44,11 +44,11 @@ def save(
     tensors = _halved(networks) if half else networks.state_dict()
     files: dict[str, Writer] = {
         CONFIG: lambda path: write_json(path, card.to_json()),
-        MODEL: _writer(tensors),
+        MODEL: tensor_writer(tensors),
     }
     for name, beside in ((STARTS, starts), (PROBE, probe)):
         if beside is not None:
-            files[name] = _writer(beside)
+            files[name] = tensor_writer(beside)
     if training is not None:
         files[TRAINER] = lambda path: torch.save(training["trainer"], path)
         files[PROGRESS] = lambda path: write_json(path, training["progress"])
@@ -59,7 +59,7 @@ def add(folder: Path, name: str, tensors: Mapping[str, Tensor]) -> None:
     """Writes ``STARTS`` or ``PROBE`` into a checkpoint that stands; its other files are linked, not copied."""
     others = {*listed(folder), *(about for about in ABOUT_FILES if (folder / about).exists())} - {name}
     files: dict[str, Writer] = {other: partial(os.link, (folder / other).resolve()) for other in sorted(others)}
-    write_folder(folder, {**files, name: _writer(tensors)})
+    write_folder(folder, {**files, name: tensor_writer(tensors)})
 
 
 def _halved(networks: nn.Module) -> dict[str, Tensor]:
@@ -72,7 +72,7 @@ def _halved(networks: nn.Module) -> dict[str, Tensor]:
     return tensors
 
 
-def _writer(tensors: Mapping[str, Tensor]) -> Writer:
-    """Not safetensors' own ``save_file``, whose files nobody else may read."""
+def tensor_writer(tensors: Mapping[str, Tensor]) -> Writer:
+    """For ``write_folder``. Not safetensors' own ``save_file``, whose files nobody else may read."""
     here = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     return lambda path: path.write_bytes(to_bytes(here))

@@ -21,6 +21,7 @@ class LatentTrunk(nn.Module):
 
     def __init__(self, shape: Sequence[int], features: int = 128, channels: int = 32) -> None:
         super().__init__()
+        self.features, self.channels = features, channels
         if len(shape) != 3:
             raise DreamError(f"latents are (c, h, w), not {tuple(shape)}: obs='features' needs a network for vectors")
         c, h, w = shape

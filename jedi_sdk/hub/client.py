@@ -14,7 +14,6 @@ from .errors import HubError, UnreachableError, in_our_words
 from .zoo import Entry
 
 HUGGING_FACE = "https://huggingface.co"
-NEEDED = (checkpoint.CONFIG, checkpoint.MODEL, checkpoint.MANIFEST)
 WITHOUT_A_NETWORK = (
     "Three things to try: connect this machine and repeat; name a mirror, endpoint= or HF_ENDPOINT; or run "
     "`jedi pull` where there is a network, with --to, and load that folder by its path"
@@ -39,7 +38,7 @@ class Hub:
         """The repository's public files, in the cache. An interrupted download is never taken for one."""
         folder = self._snapshot(repo, revision, self.local_files_only)
         try:
-            checkpoint.verify(folder)
+            checkpoint.verify(folder, checkpoint.kind_of(folder))
         except CheckpointError as error:
             raise self._refused(folder, repo, error) from error
         return folder
@@ -77,7 +76,8 @@ class Hub:
         from huggingface_hub import snapshot_download
 
         options: dict[str, Any] = {"cache_dir": self.cache_dir, "endpoint": self.address, "token": self.token}
-        options |= {"local_files_only": local_files_only, "allow_patterns": list(checkpoint.PUBLIC_FILES)}
+        wanted = [*checkpoint.AGENT.public, *checkpoint.POLICY_FOLDER.public]
+        options |= {"local_files_only": local_files_only, "allow_patterns": wanted}
         try:
             with in_our_words(repo, revision, self.address):
                 return Path(snapshot_download(repo, revision=revision, library_name="jedi-sdk", **options))
@@ -85,7 +85,8 @@ class Hub:
             raise UnreachableError(f"{error}, and {repo} is not in the cache. {WITHOUT_A_NETWORK}") from error
 
     def _refused(self, folder: Path, repo: str, error: CheckpointError) -> HubError:
-        missing = [name for name in NEEDED if not (folder / name).exists()]
+        needed = (*checkpoint.kind_of(folder).needed, checkpoint.MANIFEST)
+        missing = [name for name in needed if not (folder / name).exists()]
         if missing:
             return HubError(
                 f"{repo} lacks {', '.join(missing)}: either it is no agent of JEDI, or only a part of it has been "
@@ -97,6 +98,6 @@ class Hub:
 
 def discard(folder: Path) -> None:
     """Removes a snapshot's files and what they link to, so that the next pull fetches them anew."""
-    for link in folder.iterdir():
+    for link in [path for path in folder.rglob("*") if not path.is_dir()]:
         link.resolve().unlink(missing_ok=True)
         link.unlink(missing_ok=True)

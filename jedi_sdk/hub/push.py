@@ -1,4 +1,4 @@
-"""An agent's public folder, sent to a repository of the Hub."""
+"""The public folder of an agent, or of a policy for its latents, sent to a repository of the Hub."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from jedi_sdk import checkpoint
 
 from .client import Hub
 from .errors import HubError, UnreachableError, in_our_words
+from .policy_card import policy_card
 from .resolve import REPO
 
 
@@ -22,10 +23,12 @@ def push(
     """Makes ``repo`` if need be and uploads what changed; the commit's address.
 
     ``private`` holds for a new repository; ``revision`` is a branch, made if need be; ``tag`` names what was pushed,
-    for good. Only the files of ``checkpoint.PUBLIC_FILES`` leave this machine. Raises ``HubError``.
+    for good. Only the files that ``checkpoint.kind_of(folder).public`` names leave this machine. Raises ``HubError``,
+    and ``CheckpointError`` where the folder is not whole.
     """
     if not REPO.fullmatch(repo):
         raise HubError(f"{repo!r} cannot be a repository's name: write it as owner/name")
+    checkpoint.verify(folder, checkpoint.kind_of(folder))
     try:
         with in_our_words(repo, revision, (hub or Hub()).address):
             return _send(folder, repo, private, revision, tag, hub or Hub())
@@ -43,9 +46,12 @@ def _send(folder: Path, repo: str, private: bool | None, revision: str | None, t
     api.create_repo(repo, private=private, exist_ok=True)
     if revision is not None:
         api.create_branch(repo, branch=revision, exist_ok=True)
-    names = [name for name in checkpoint.PUBLIC_FILES if (folder / name).exists()]
+    kind = checkpoint.kind_of(folder)
+    names = [name for name in kind.public if (folder / name).exists()]
     files = [CommitOperationAdd(name, _content(folder, name, repo)) for name in names]
-    message = "Agent of JEDI" + (", measured" if checkpoint.RESULTS in names else "")
+    if kind is checkpoint.POLICY_FOLDER and checkpoint.README not in names:
+        files.append(CommitOperationAdd(checkpoint.README, policy_card(folder, repo).encode()))
+    message = f"JEDI: {kind.title}" + (", measured" if checkpoint.RESULTS in names else "")
     commit = api.create_commit(repo, files, commit_message=message, revision=revision)
     if tag is not None:
         api.create_tag(repo, tag=tag, revision=commit.oid)

@@ -40,17 +40,20 @@ class Found:
         return self.folder.parent.parent if self.mine and self.folder.parent.name == "checkpoints" else None
 
 
-def resolve(name: str | Path, revision: str | None = None, hub: Hub | None = None) -> Found:
+def resolve(name: str | Path | Found, revision: str | None = None, hub: Hub | None = None) -> Found:
     """Which agent is meant.
 
     A path contains a separator and exists, or begins with ``.``, ``~`` or ``/``; a ``Path`` is always one. Anything
-    else is a short name of the zoo, or ``owner/name`` on the Hub. ``revision``: a branch, tag or commit there.
+    else is a short name of the zoo, or ``owner/name`` on the Hub. ``revision``: a branch, tag or commit there. What
+    was found already stays what it is.
 
     Raises:
         HubError: no such agent, or it could not be fetched; says what to type.
         CheckpointError: a path that holds none.
     """
     hub = hub or Hub()
+    if isinstance(name, Found):
+        return name
     if is_path(name):
         return _own(Path(name).expanduser(), revision)
     if name in entries():
