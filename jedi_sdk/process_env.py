@@ -29,13 +29,12 @@ def process_env(present: Mapping[str, str] = os.environ) -> dict[str, str]:
 def keep_memory() -> bool:
     """The same two settings of glibc for this process, from here on; what the shell has set wins.
 
-    False where there is no glibc, and nothing to be done.
+    Whether glibc agreed: False where there is none, where the shell set either, and where it finds this too large.
     """
     try:
         mallopt = ctypes.CDLL(None).mallopt
     except (AttributeError, OSError, TypeError):
         return False
-    for name, number in (("MALLOC_MMAP_THRESHOLD_", M_MMAP_THRESHOLD), ("MALLOC_TRIM_THRESHOLD_", M_TRIM_THRESHOLD)):
-        if name not in os.environ:
-            mallopt(number, KEPT)
-    return True
+    numbers = {"MALLOC_MMAP_THRESHOLD_": M_MMAP_THRESHOLD, "MALLOC_TRIM_THRESHOLD_": M_TRIM_THRESHOLD}
+    agreed = [mallopt(number, KEPT) == 1 for name, number in numbers.items() if name not in os.environ]
+    return len(agreed) == len(numbers) and all(agreed)

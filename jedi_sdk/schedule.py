@@ -50,20 +50,25 @@ def target(schedule: ScheduleConfig, epoch: int, idle: int = 0) -> Work:
     )
 
 
+def share(schedule: ScheduleConfig, epoch: int) -> Work:
+    """What ``epoch`` (from 0) adds."""
+    return schedule.epoch if epoch else schedule.first_epoch
+
+
 def total_work(schedule: ScheduleConfig, idle: int = 0) -> Work:
     """Real steps and updates of each kind in a whole run."""
     return target(schedule, num_epochs(schedule, idle) - 1, idle)
 
 
-def next_part(done: Counters, goal: Work) -> str | None:
-    """The part whose update is due, or None when the epoch's updates are done.
+def next_part(done: Counters, goal: Work, share: Work) -> str | None:
+    """The part whose update is due in an epoch that adds ``share`` and so reaches ``goal``; None when that is done.
 
     The world model comes before the policy that dreams in it; denoiser and heads take turns, evenly however many of
     each there are, because both move the encoder: trained one after the other, the second leaves the first with
     latents it no longer knows.
     """
     denoiser, heads = goal.denoiser - done.denoiser, goal.heads - done.heads
-    if denoiser > 0 and denoiser * goal.heads >= heads * goal.denoiser:
+    if denoiser > 0 and denoiser * share.heads >= heads * share.denoiser:
         return "denoiser"
     if heads > 0:
         return "heads"

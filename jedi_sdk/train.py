@@ -27,7 +27,7 @@ from jedi_sdk.process_env import keep_memory
 from jedi_sdk.progress import RunProgress
 from jedi_sdk.replay import Replay
 from jedi_sdk.runlog import RunLog
-from jedi_sdk.schedule import Counters, collecting_epochs, next_part, num_epochs, target, total_work
+from jedi_sdk.schedule import Counters, collecting_epochs, next_part, num_epochs, share, target, total_work
 
 PROBE_EVERY = 2  # updates of the denoiser between two of the probe
 COLLECT_CHUNKS = 20  # parts in which a collection is done, so that the bar moves and Ctrl-C is heard
@@ -103,7 +103,8 @@ class Trainer:
         checked = epoch > 0 and epoch % self.config.run.fidelity_every == 0
         if checked and self.replay.count > first_new_row + 1:
             self.monitor.check_dream(first_new_row, self._now())
-        while part := next_part(self.counters, goal):
+        added = share(self.config.schedule, epoch)
+        while part := next_part(self.counters, goal, added):
             self._update(part)
         self.counters.epoch = epoch + 1
         self.monitor.close_epoch(self._now())

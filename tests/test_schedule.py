@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jedi_sdk.config import ScheduleConfig, Work
-from jedi_sdk.presets import ATARI100K
-from jedi_sdk.schedule import Counters, next_part, num_epochs, target, total_work
+from jedi_sdk.presets import ATARI100K, SMALL
+from jedi_sdk.schedule import Counters, next_part, num_epochs, share, target, total_work
 
 WORK = st.builds(
     Work,
@@ -40,7 +40,7 @@ def test_following_next_part_reaches_every_target(first: Work, epoch: Work, env_
     done = Counters()
     for number in range(num_epochs(schedule)):
         goal = target(schedule, number)
-        while part := next_part(done, goal):
+        while part := next_part(done, goal, share(schedule, number)):
             setattr(done, part, getattr(done, part) + 1)
         assert (done.denoiser, done.heads, done.actor_critic) == (goal.denoiser, goal.heads, goal.actor_critic)
     assert target(schedule, num_epochs(schedule) - 1).env_steps == env_steps
@@ -48,7 +48,7 @@ def test_following_next_part_reaches_every_target(first: Work, epoch: Work, env_
 
 def test_the_world_model_comes_first_and_its_parts_take_turns() -> None:
     done, goal, order = Counters(), Work(1, 3, 3, 2), []
-    while part := next_part(done, goal):
+    while part := next_part(done, goal, goal):
         order.append(part)
         setattr(done, part, getattr(done, part) + 1)
     assert order == ["denoiser", "heads"] * 3 + ["actor_critic"] * 2
@@ -56,7 +56,19 @@ def test_the_world_model_comes_first_and_its_parts_take_turns() -> None:
 
 def test_turns_are_even_where_one_part_has_more_to_do() -> None:
     done, goal, order = Counters(), Work(1, 6, 2, 0), []
-    while part := next_part(done, goal):
+    while part := next_part(done, goal, goal):
         order.append(part)
         setattr(done, part, getattr(done, part) + 1)
     assert [part[0] for part in order] == list("dhdddhdd")
+
+
+def test_turns_stay_even_from_epoch_to_epoch() -> None:
+    """The first epoch mixes the parts otherwise than the ones behind it; none of them begins with one part alone."""
+    schedule, done = SMALL.schedule, Counters()
+    for epoch in range(4):
+        order, goal, added = [], target(schedule, epoch), share(schedule, epoch)
+        while part := next_part(done, goal, added):
+            order.append(part)
+            setattr(done, part, getattr(done, part) + 1)
+        streaks = "".join(part[0] for part in order).split("h")
+        assert max(map(len, streaks[:-1])) <= added.denoiser // added.heads + 1

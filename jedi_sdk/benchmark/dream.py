@@ -12,7 +12,8 @@ import numpy as np
 import torch
 
 from jedi_sdk.agent import JEDI
-from jedi_sdk.dream import Dream, SingleDreamEnv, Starts
+from jedi_sdk.benchmark.speed.clock import wait_for
+from jedi_sdk.dream import SingleDreamEnv, Starts
 
 WARM_UP = 5
 
@@ -36,16 +37,14 @@ class Stopwatch:
         return total
 
     def _now(self) -> float:
-        if self.device.type == "cuda":
-            torch.cuda.synchronize(self.device)
+        wait_for(self.device)
         return time.perf_counter()
 
 
 @dataclass(frozen=True)
 class DreamCost:
     """Medians over steps, in seconds for a batched step of ``num_envs`` dreams; ``single`` steps as many dreams one by
-    one. An adaptor's time is what a step takes outside ``Dream.imagine``, which is ``WorldModel.step`` in the agent's
-    precision.
+    one. An adaptor's time is what a step takes outside ``WorldModel.step``, entering the agent's precision included.
     """
 
     game: str
@@ -70,18 +69,15 @@ def measure_dream(agent: JEDI, num_envs: int = 64, steps: int = 100, horizon: in
     """Random actions in dreams that begin at the agent's starts, or anywhere if it has none."""
     model, device = agent.world_model, agent.precision.device
     options = {"starts": agent.starts or _anywhere(agent)}
-    imagine = Dream.imagine
-    inside = Stopwatch(imagine, device)
+    inside = Stopwatch(model.step, device)
     denoiser, heads = Stopwatch(model.imagine_next, device), Stopwatch(model.heads.forward, device)
     timed: dict[str, Timing] = {}
-    Dream.imagine = lambda self, state, act: inside(self, state, act)  # a function, so that it is given the dream, too
-    model.imagine_next, model.heads.forward = denoiser, heads  # type: ignore[method-assign]
+    model.step, model.imagine_next, model.heads.forward = inside, denoiser, heads  # type: ignore[method-assign]
     try:
         for name, make in _adaptors().items():
             timed[name] = _time(make(agent, num_envs, horizon, options), inside, denoiser, heads, steps)
     finally:
-        Dream.imagine = imagine
-        del model.imagine_next, model.heads.forward  # what the classes define shows again
+        del model.step, model.imagine_next, model.heads.forward  # what the classes define shows again
     step = timed["gymnasium"]
     single = _singles(agent, min(num_envs, 64), options, max(3, steps // 20)) * num_envs / min(num_envs, 64)
     return DreamCost(

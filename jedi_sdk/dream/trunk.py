@@ -33,4 +33,4 @@ class LatentTrunk(nn.Module):
         self.layers = nn.Sequential(*layers, group_norm(channels), nn.SiLU(), *head)
 
     def forward(self, z: Float[Tensor, "*b c h w"]) -> Float[Tensor, "*b d"]:
-        return self.layers(z.flatten(0, -4)).unflatten(0, z.shape[:-3])
+        return self.layers(z.reshape(-1, *z.shape[-3:])).reshape(*z.shape[:-3], -1)

@@ -29,3 +29,10 @@ def test_latents_of_any_size_become_a_vector(shape: tuple[int, int, int], flat: 
 def test_what_is_no_latent() -> None:
     with pytest.raises(DreamError, match=r"latents are \(c, h, w\), not \(512,\)"):
         LatentTrunk((512,))
+
+
+def test_any_number_of_batch_dimensions_none_included() -> None:
+    trunk, z = LatentTrunk((16, 8, 8), features=5), torch.randn(2, 3, 16, 8, 8)
+    together = trunk(z)
+    assert together.shape == (2, 3, 5)
+    torch.testing.assert_close(trunk(z[0, 1]), together[0, 1])
