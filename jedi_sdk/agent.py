@@ -42,7 +42,7 @@ from jedi_sdk.fidelity.progress import part
 from jedi_sdk.fidelity.subject import Player, Subject
 from jedi_sdk.fit_probe import fit_probe
 from jedi_sdk.health import RunError
-from jedi_sdk.hub import Found, Hub, describe, push, resolve
+from jedi_sdk.hub import Found, Hub, describe, past, push, resolve
 from jedi_sdk.learner import Learner
 from jedi_sdk.load import build_config
 from jedi_sdk.precision import Precision, choose_device, choose_precision
@@ -112,8 +112,6 @@ class JEDI:
     ) -> None:
         """Fresh networks, or those in the checkpoint ``weights``: these are shapes without memory until they fit."""
         refuse_unknown_parts(parts)
-        if config.run.threads:
-            torch.set_num_threads(min(config.run.threads, os.cpu_count() or 1))
         self.game, self.config, self.precision = game, config, precision
         self.origin: Found | None = None  # the checkpoint that holds this agent as it is now
         self._trainer: Trainer | None = None
@@ -174,6 +172,8 @@ class JEDI:
             checkpoint.load_probe(folder, self.probe)
 
     def _new_trainer(self, folder: Path) -> Trainer:
+        if self.config.run.threads:  # and not before: to load an agent must change nothing for the rest of a process
+            torch.set_num_threads(min(self.config.run.threads, os.cpu_count() or 1))
         learner = Learner(self.config, self.world_model, self.actor_critic, self.precision)
         if not self.config.run.probe or self.config.space == "pixel":
             return Trainer(self.game, learner, self._card, self._networks, folder)
@@ -241,7 +241,7 @@ class JEDI:
         ``half`` and ``starts``: as in ``save_pretrained``. ``name``: what others will load it by, where that is known.
         """
         folder, name, device = Path(folder), name or f"./{Path(folder).name}", str(self.precision.device)
-        source = self.origin.folder if self.origin else None
+        known = past(self.origin)
         self.save_pretrained(folder, half, starts)
         result = None
         if episodes:
@@ -250,7 +250,7 @@ class JEDI:
                 given["env"] = self.game.make
             written = self.from_pretrained(folder.absolute(), device=device, **given)
             result = written.evaluate(episodes, deterministic, seed, folder / checkpoint.VIDEO, progress)
-        describe(folder, name, self._card, result, device, source)
+        describe(folder, name, self._card, result, device, known)
         return folder
 
     def _own_parts(self) -> dict[str, Any]:

@@ -14,7 +14,7 @@ is read is checked before it takes memory: ``read_card`` for the words, then ``l
 from jedi_sdk.checkpoint.card import Card, read_card
 from jedi_sdk.checkpoint.folder import write_folder, write_json
 from jedi_sdk.checkpoint.kinds import AGENT, POLICY_FOLDER, Kind, kind_of
-from jedi_sdk.checkpoint.manifest import sha256, verify
+from jedi_sdk.checkpoint.manifest import missing, public, sha256, verify
 from jedi_sdk.checkpoint.names import (
     CONFIG,
     CURVE,
@@ -33,7 +33,7 @@ from jedi_sdk.checkpoint.names import (
     VIDEO,
     CheckpointError,
 )
-from jedi_sdk.checkpoint.own_file import read_json
+from jedi_sdk.checkpoint.own_file import inside, read_json, size
 from jedi_sdk.checkpoint.runs import find, list_checkpoints, prune, refuse_unless_run
 from jedi_sdk.checkpoint.schema import SCHEMA
 from jedi_sdk.checkpoint.starts import read_starts
@@ -65,11 +65,14 @@ __all__ = [
     "Kind",
     "add",
     "find",
+    "inside",
     "kind_of",
     "list_checkpoints",
     "load_networks",
     "load_probe",
+    "missing",
     "prune",
+    "public",
     "read_card",
     "read_fitting",
     "read_json",
@@ -78,6 +81,7 @@ __all__ = [
     "refuse_unless_run",
     "save",
     "sha256",
+    "size",
     "tensor_writer",
     "verify",
     "write_folder",

@@ -42,6 +42,8 @@ def write_folder(folder: Path, files: Mapping[str, Writer], kind: Kind = AGENT) 
 
 
 def _refuse_to_replace(folder: Path, replaced: set[str]) -> None:
+    if folder.exists() and folder.samefile(Path.cwd()):
+        raise CheckpointError(f"{folder} is the folder you are in, which cannot be replaced: name another, ./my-agent")
     kept = sorted({path.name for path in folder.iterdir()} - replaced) if folder.exists() else []
     if not kept:
         return
@@ -53,9 +55,16 @@ def _refuse_to_replace(folder: Path, replaced: set[str]) -> None:
 
 def _swap(aside: Path, folder: Path) -> None:
     old = folder.with_name(f".{folder.name}.old")
-    if folder.exists():
+    replaced = folder.exists()
+    if replaced:
+        shutil.rmtree(old, ignore_errors=True)  # left by a process that was killed just here
         os.rename(folder, old)
-    os.rename(aside, folder)
+    try:
+        os.rename(aside, folder)
+    except OSError:
+        if replaced:
+            os.rename(old, folder)
+        raise
     shutil.rmtree(old, ignore_errors=True)
     _sync(folder.parent)
 

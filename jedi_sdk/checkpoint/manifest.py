@@ -6,10 +6,11 @@ It proves that a folder is whole, not who made it: a stranger can write one too,
 from __future__ import annotations
 
 import hashlib
+from contextlib import suppress
 from pathlib import Path
 
 from jedi_sdk.checkpoint.kinds import AGENT, Kind, kind_of
-from jedi_sdk.checkpoint.names import MANIFEST, CheckpointError
+from jedi_sdk.checkpoint.names import EMBEDDED, MANIFEST, CheckpointError
 from jedi_sdk.checkpoint.own_file import read_json, size
 from jedi_sdk.checkpoint.runs import advice
 
@@ -52,10 +53,35 @@ def listed(folder: Path, kind: Kind = AGENT) -> dict[str, str]:
     return manifest
 
 
+def missing(folder: Path, kind: Kind = AGENT) -> list[str]:
+    """Files that should be there and are not, by name. A manifest that cannot be read asks for none."""
+    names = dict.fromkeys((*kind.needed, MANIFEST))
+    with suppress(CheckpointError):
+        names |= dict.fromkeys(listed(folder, kind))
+    absent = [name for name in names if not (folder / name).exists()]
+    if f"{EMBEDDED}/{MANIFEST}" in kind.checked and (folder / EMBEDDED / MANIFEST).exists():
+        absent += [f"{EMBEDDED}/{name}" for name in missing(folder / EMBEDDED)]
+    return absent
+
+
+def public(folder: Path) -> list[str]:
+    """Names of the files there that may travel. Raises ``CheckpointError`` for a link out of the folder, or a file
+    that is too big.
+    """
+    names = [name for name in kind_of(folder).public if (folder / name).exists()]
+    for name in names:
+        size(folder / name)
+    return names
+
+
 def checksums(folder: Path, kind: Kind) -> dict[str, str]:
     return {name: sha256(folder / name) for name in kind.checked if (folder / name).exists()}
 
 
 def sha256(path: Path) -> str:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    """Of the file's bytes, in hexadecimal. Raises ``CheckpointError`` where they cannot be read."""
+    try:
+        with open(path, "rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise CheckpointError(f"{path} cannot be read ({error})") from error

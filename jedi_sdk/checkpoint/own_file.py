@@ -11,7 +11,7 @@ from typing import Any
 from jedi_sdk.checkpoint.names import PROGRESS, TRAINER, CheckpointError
 from jedi_sdk.checkpoint.runs import advice
 
-MOST_BYTES = {".json": 2**20, ".safetensors": 2**32}
+MOST_BYTES = {".json": 2**20, ".safetensors": 2**32, ".md": 2**20, ".png": 2**24, ".mp4": 2**28}
 MOST_BYTES_OF = {PROGRESS: 2**28, TRAINER: 2**36}  # one's own, as long as the run
 DEEPEST = 16  # groups within groups
 
@@ -20,7 +20,7 @@ def size(path: Path) -> int:
     """In bytes. Raises ``CheckpointError`` where ``path`` is missing, leads out of its folder or is too big."""
     try:
         found = path.stat()
-        outside = not any(path.resolve().is_relative_to(home) for home in _homes(path.parent.resolve()))
+        outside = not inside(path)
     except FileNotFoundError:
         raise CheckpointError(f"{path} is missing: the checkpoint is incomplete. {advice(path.parent)}") from None
     except (OSError, RuntimeError) as error:  # RuntimeError: links that lead to each other, until Python 3.13
@@ -33,6 +33,11 @@ def size(path: Path) -> int:
     if found.st_size > most:
         raise CheckpointError(f"{path} has {found.st_size:,} bytes, and no checkpoint needs more than {most:,}")
     return found.st_size
+
+
+def inside(path: Path) -> bool:
+    """Whether ``path`` is, links followed, in its folder or where the Hub's cache keeps what is."""
+    return any(path.resolve().is_relative_to(home) for home in _homes(path.parent.resolve()))
 
 
 def _homes(folder: Path) -> list[Path]:

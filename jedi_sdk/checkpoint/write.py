@@ -25,6 +25,7 @@ from jedi_sdk.checkpoint.names import (
     TRAINER,
     CheckpointError,
 )
+from jedi_sdk.checkpoint.own_file import size
 
 
 def save(
@@ -58,6 +59,8 @@ def save(
 def add(folder: Path, name: str, tensors: Mapping[str, Tensor]) -> None:
     """Writes ``STARTS`` or ``PROBE`` into a checkpoint that stands; its other files are linked, not copied."""
     others = {*listed(folder), *(about for about in ABOUT_FILES if (folder / about).exists())} - {name}
+    for other in others:
+        size(folder / other)  # no link out of the folder may bring in what lies elsewhere
     files: dict[str, Writer] = {other: partial(os.link, (folder / other).resolve()) for other in sorted(others)}
     write_folder(folder, {**files, name: tensor_writer(tensors)})
 

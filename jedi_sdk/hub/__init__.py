@@ -7,10 +7,24 @@ writes what people read in them. huggingface_hub is imported only where the netw
 from .client import Hub
 from .describe import describe
 from .errors import HubError
+from .past import past
 from .pull import pull
 from .push import push
-from .resolve import Found, resolve
+from .resolve import Found, published, resolve
 from .results import read_results
 from .zoo import Entry, entries
 
-__all__ = ["Entry", "Found", "Hub", "HubError", "describe", "entries", "pull", "push", "read_results", "resolve"]
+__all__ = [
+    "Entry",
+    "Found",
+    "Hub",
+    "HubError",
+    "describe",
+    "entries",
+    "past",
+    "published",
+    "pull",
+    "push",
+    "read_results",
+    "resolve",
+]

@@ -68,7 +68,7 @@ class Hub:
         try:
             folder = self._snapshot(entry.repo, entry.revision, local_files_only=True)
             entry.check(folder)
-        except HubError:
+        except (HubError, CheckpointError):
             return None
         return folder
 
@@ -85,10 +85,9 @@ class Hub:
             raise UnreachableError(f"{error}, and {repo} is not in the cache. {WITHOUT_A_NETWORK}") from error
 
     def _refused(self, folder: Path, repo: str, error: CheckpointError) -> HubError:
-        needed = (*checkpoint.kind_of(folder).needed, checkpoint.MANIFEST)
-        missing = [name for name in needed if not (folder / name).exists()]
+        missing = checkpoint.missing(folder, checkpoint.kind_of(folder))
         if missing:
-            return HubError(
+            return UnreachableError(
                 f"{repo} lacks {', '.join(missing)}: either it is no agent of JEDI, or only a part of it has been "
                 "fetched so far. Connect this machine and try again"
             )
@@ -97,7 +96,20 @@ class Hub:
 
 
 def discard(folder: Path) -> None:
-    """Removes a snapshot's files and what they link to, so that the next pull fetches them anew."""
-    for link in [path for path in folder.rglob("*") if not path.is_dir()]:
-        link.resolve().unlink(missing_ok=True)
-        link.unlink(missing_ok=True)
+    """Removes a snapshot's files and what they link to in the cache, so that the next pull fetches them anew."""
+    try:
+        for name in checkpoint.kind_of(folder).public:
+            _remove(folder / name)
+    except (OSError, RuntimeError) as error:  # RuntimeError: links that lead to each other, until Python 3.13
+        raise HubError(
+            f"{folder} holds files that are not what they should be, and cannot be removed ({error}): delete that "
+            "folder, or name another cache, cache_dir= or HF_HOME"
+        ) from error
+
+
+def _remove(path: Path) -> None:
+    if path.parent.is_symlink():
+        return
+    if checkpoint.inside(path):
+        path.resolve().unlink(missing_ok=True)
+    path.unlink(missing_ok=True)

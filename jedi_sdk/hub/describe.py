@@ -10,23 +10,15 @@ from jedi_sdk.evaluate import Evaluation
 
 from .card import write_card
 from .machine import machine
+from .past import Past
 from .results import read_results, write_results
 
 
-def describe(folder: Path, name: str, card: Card, result: Evaluation | None, device: str, source: Path | None) -> None:
+def describe(folder: Path, name: str, card: Card, result: Evaluation | None, device: str, past: Past) -> None:
     """Writes what people read. ``name`` is what the agent will be loaded by, ``result`` how it played (None: nothing
-    is said about that), ``source`` the checkpoint it was made from."""
-    curve = _curve(source)
-    if curve is not None:
-        shutil.copyfile(curve, folder / CURVE)
+    is said about that), ``past`` what was known of its training before it played."""
+    if past.curve is not None:
+        shutil.copyfile(past.curve, folder / CURVE)
     if result is not None:
-        write_results(folder, name, card, result, machine(device), source)
+        write_results(folder, name, card, result, machine(device), past.trained)
     write_card(folder, name, card, read_results(folder) if result is not None else None)
-
-
-def _curve(source: Path | None) -> Path | None:
-    """Of the run that ``source`` lies in, or beside it where it was exported before."""
-    if source is None:
-        return None
-    places = (source / CURVE, source.parent.parent / CURVE)
-    return next((place for place in places if place.exists()), None)

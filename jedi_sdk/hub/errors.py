@@ -85,4 +85,6 @@ def _answered(status: int, said: str | None, repo: str, endpoint: str) -> HubErr
 
 def _of_the_network(error: BaseException) -> bool:
     """huggingface_hub 1.x speaks through httpx, 2.x through httpx2; neither is a dependency of our own."""
+    if isinstance(error, ConnectionError | TimeoutError):
+        return True
     return any(kind.__module__.partition(".")[0] in ("httpx", "httpx2") for kind in type(error).__mro__)

@@ -27,6 +27,6 @@ def pull(name: str, to: str | Path | None = None, revision: str | None = None, h
         checkpoint.read_card(found.folder)  # what is no agent is not copied
     if to is None:
         return found.folder
-    names = [name for name in kind.public if name != checkpoint.MANIFEST and (found.folder / name).exists()]
+    names = [name for name in checkpoint.public(found.folder) if name != checkpoint.MANIFEST]
     checkpoint.write_folder(Path(to), {name: partial(shutil.copyfile, found.folder / name) for name in names}, kind)
     return Path(to)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
+from typing import Any
 
 from jedi_sdk import checkpoint
 
@@ -10,6 +12,9 @@ from .client import Hub
 from .errors import HubError, UnreachableError, in_our_words
 from .policy_card import policy_card
 from .resolve import REPO
+
+Files = dict[str, Path | bytes]
+OURS = {*checkpoint.AGENT.public, *checkpoint.POLICY_FOLDER.public}
 
 
 def push(
@@ -23,15 +28,17 @@ def push(
     """Makes ``repo`` if need be and uploads what changed; the commit's address.
 
     ``private`` holds for a new repository; ``revision`` is a branch, made if need be; ``tag`` names what was pushed,
-    for good. Only the files that ``checkpoint.kind_of(folder).public`` names leave this machine. Raises ``HubError``,
-    and ``CheckpointError`` where the folder is not whole.
+    for good. Only the files that ``checkpoint.kind_of(folder).public`` names leave this machine; those of an earlier
+    push that ``folder`` lacks are removed. Raises ``HubError``, and ``CheckpointError`` where the folder is not whole
+    or has links out of it.
     """
     if not REPO.fullmatch(repo):
         raise HubError(f"{repo!r} cannot be a repository's name: write it as owner/name")
     checkpoint.verify(folder, checkpoint.kind_of(folder))
+    files = _files(folder, repo)
     try:
         with in_our_words(repo, revision, (hub or Hub()).address):
-            return _send(folder, repo, private, revision, tag, hub or Hub())
+            return _send(files, repo, private, revision, tag, hub or Hub())
     except UnreachableError as error:
         raise UnreachableError(
             f"{error}, so {repo} is not what you have: connect this machine and repeat, or name a mirror, endpoint= or "
@@ -39,27 +46,37 @@ def push(
         ) from error
 
 
-def _send(folder: Path, repo: str, private: bool | None, revision: str | None, tag: str | None, hub: Hub) -> str:
-    from huggingface_hub import CommitOperationAdd, HfApi
-
-    api = HfApi(endpoint=hub.address, token=hub.token, library_name="jedi-sdk")
-    api.create_repo(repo, private=private, exist_ok=True)
-    if revision is not None:
-        api.create_branch(repo, branch=revision, exist_ok=True)
-    kind = checkpoint.kind_of(folder)
-    names = [name for name in kind.public if (folder / name).exists()]
-    files = [CommitOperationAdd(name, _content(folder, name, repo)) for name in names]
-    if kind is checkpoint.POLICY_FOLDER and checkpoint.README not in names:
-        files.append(CommitOperationAdd(checkpoint.README, policy_card(folder, repo).encode()))
-    message = f"JEDI: {kind.title}" + (", measured" if checkpoint.RESULTS in names else "")
-    commit = api.create_commit(repo, files, commit_message=message, revision=revision)
-    if tag is not None:
-        api.create_tag(repo, tag=tag, revision=commit.oid)
-    return commit.commit_url
+def _files(folder: Path, repo: str) -> Files:
+    files = {name: _content(folder, name, repo) for name in checkpoint.public(folder)}
+    if checkpoint.kind_of(folder) is checkpoint.POLICY_FOLDER and checkpoint.README not in files:
+        files[checkpoint.README] = policy_card(folder, repo).encode()
+    return files
 
 
 def _content(folder: Path, name: str, repo: str) -> Path | bytes:
     """The card of an exported folder names the folder; on the Hub it must name the repository."""
     if name not in (checkpoint.README, checkpoint.RESULTS):
         return folder / name
-    return (folder / name).read_text(encoding="utf-8").replace(f"./{folder.name}", repo).encode()
+    local = rf"(?<![\w.~/-])\./{re.escape(folder.resolve().name)}(?![\w-]|[./][\w.-])"  # not ./mine in ./mine-2
+    return re.sub(local, repo, (folder / name).read_text(encoding="utf-8")).encode()
+
+
+def _send(files: Files, repo: str, private: bool | None, revision: str | None, tag: str | None, hub: Hub) -> str:
+    from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi
+
+    api = HfApi(endpoint=hub.address, token=hub.token, library_name="jedi-sdk")
+    api.create_repo(repo, private=private, exist_ok=True)
+    if revision is not None:
+        api.create_branch(repo, branch=revision, exist_ok=True)
+    stale = OURS.intersection(api.list_repo_files(repo, revision=revision)) - files.keys()
+    changes: list[Any] = [CommitOperationAdd(name, content) for name, content in files.items()]
+    changes += [CommitOperationDelete(name) for name in sorted(stale)]
+    commit = api.create_commit(repo, changes, commit_message=_message(files), revision=revision)
+    if tag is not None:
+        api.create_tag(repo, tag=tag, revision=commit.oid)
+    return commit.commit_url
+
+
+def _message(files: Files) -> str:
+    kind = checkpoint.POLICY_FOLDER if checkpoint.POLICY in files else checkpoint.AGENT
+    return f"JEDI: {kind.title}" + (", measured" if checkpoint.RESULTS in files else "")

@@ -17,6 +17,7 @@ from .results import read_results
 from .zoo import ORG, Entry, entries
 
 REPO = re.compile(r"[\w.-]+/[\w.-]+", re.ASCII)
+MODELS = "models--"  # so a repository's folder in the cache begins, with -- where its name has /
 
 
 @dataclass(frozen=True)
@@ -51,16 +52,21 @@ def resolve(name: str | Path | Found, revision: str | None = None, hub: Hub | No
         HubError: no such agent, or it could not be fetched; says what to type.
         CheckpointError: a path that holds none.
     """
-    hub = hub or Hub()
     if isinstance(name, Found):
         return name
-    if is_path(name):
-        return _own(Path(name).expanduser(), revision)
+    try:
+        return _own(Path(name), revision) if is_path(name) else published(str(name), revision, hub)
+    except OSError as error:
+        raise HubError(f"{str(name)!r:.80} cannot be looked for ({error.strerror}): check the name") from error
+
+
+def published(name: str, revision: str | None = None, hub: Hub | None = None) -> Found:
+    """The same for what others know too, a short name or ``owner/name``; a folder of that name is never meant."""
     if name in entries():
-        return _of_the_zoo(entries()[str(name)], revision, hub)
-    if REPO.fullmatch(str(name)):
-        return _of_the_hub(str(name), revision, hub)
-    raise _unknown(str(name))
+        return _of_the_zoo(entries()[name], revision, hub or Hub())
+    if REPO.fullmatch(name):
+        return _of_the_hub(name, revision, hub or Hub())
+    raise _unknown(name)
 
 
 def is_path(name: str | Path) -> bool:
@@ -73,7 +79,24 @@ def is_path(name: str | Path) -> bool:
 def _own(path: Path, revision: str | None) -> Found:
     if revision is not None:
         raise HubError(f"revision= chooses a version of a repository, and {path} is a folder: leave one of them out")
-    return Found(checkpoint.find(path))
+    folder = checkpoint.find(_expanded(path))
+    return Found(folder, _cached(folder.resolve()))
+
+
+def _expanded(path: Path) -> Path:
+    try:
+        return path.expanduser()
+    except RuntimeError as error:
+        raise HubError(f"{path}: there is no such home folder ({error}): write the whole path") from error
+
+
+def _cached(folder: Path) -> str | None:
+    """What a folder in a Hub's cache is called; None for others. Its path does not make it one's own."""
+    for place in (folder, *folder.parents):
+        if place.parent.name == "snapshots" and place.parents[1].name.startswith(MODELS):
+            repo = place.parents[1].name.removeprefix(MODELS).replace("--", "/")
+            return f"{repo} ({place.name[:8]})"
+    return None
 
 
 def _of_the_hub(repo: str, revision: str | None, hub: Hub) -> Found:
@@ -87,7 +110,7 @@ def _of_the_hub(repo: str, revision: str | None, hub: Hub) -> Found:
 
 
 def _of_the_zoo(entry: Entry, revision: str | None, hub: Hub) -> Found:
-    org = os.environ.get("JEDI_HUB_ORG", ORG)
+    org = os.environ.get("JEDI_HUB_ORG") or ORG
     if revision is not None or org != ORG:
         repo = f"{org}/{entry.repo.partition('/')[2]}"
         _warn(
@@ -115,7 +138,7 @@ def _embedded(entry: Entry) -> Found:
 
 
 def _warn(text: str) -> None:
-    warnings.warn(text, stacklevel=5)
+    warnings.warn(text, stacklevel=6)
 
 
 def _unknown(name: str) -> HubError:

@@ -9,7 +9,7 @@ from typing import Any
 from jedi_sdk import checkpoint
 from jedi_sdk.agent import JEDI
 from jedi_sdk.checkpoint import CheckpointError
-from jedi_sdk.hub import Found, Hub, resolve
+from jedi_sdk.hub import Found, Hub, published, resolve
 from jedi_sdk.policies.library import Library, fresh, library, shapes
 from jedi_sdk.policies.spec import Reference, Spec, read_spec
 
@@ -73,11 +73,11 @@ def _inner(found: Found) -> Found:
 
 
 def _named(wanted: Reference, found: Found, hub: Hub | None, place: dict[str, Any]) -> JEDI:
-    agent = JEDI.from_pretrained(wanted.name, wanted.revision, **vars(hub or Hub()), **place)
-    assert agent.origin is not None
-    if checkpoint.sha256(agent.origin.folder / checkpoint.MODEL) != wanted.weights:
+    """Looked for where others find it too: a file's word is never read as a path on this machine."""
+    teacher = published(wanted.name, wanted.revision, hub)
+    if checkpoint.sha256(teacher.folder / checkpoint.MODEL) != wanted.weights:
         raise CheckpointError(
             f"{found} was trained in the dreams of {wanted.name} when that had other weights, so it would not "
-            f"understand {agent.origin}: ask its owner for the revision, and save it again with revision="
+            f"understand {teacher}: ask its owner for the revision, and save it again with revision="
         )
-    return agent
+    return JEDI.from_pretrained(teacher, **place)

@@ -107,6 +107,12 @@ def _refuse_other_kinds(model: Any, obs: str) -> None:
         )
     if other := sorted(model.policy_kwargs.keys() - SAID - FOR_TRAINING):
         raise CheckpointError(f"policy_kwargs has {other[0]}, which policy.json cannot say: train without it")
+    normalised = model.get_vec_normalize_env()
+    if normalised is not None and normalised.norm_obs:
+        raise CheckpointError(
+            "VecNormalize changed what this policy was shown, and policy.json cannot say how: train without it, or "
+            "with norm_obs=False"
+        )
     extractor = model.policy.features_extractor_class
     if extractor is not EXTRACTORS[obs]:
         raise CheckpointError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -107,6 +108,55 @@ def test_strangers_are_not_overwritten(tmp_path: Path, networks: nn.ModuleDict, 
     with pytest.raises(CheckpointError, match=r"thesis\.tex"):
         checkpoint.save(tmp_path, card, networks)
     assert (tmp_path / "thesis.tex").read_text() == "years of work"
+
+
+def test_what_a_killed_process_left_does_not_matter(tmp_path: Path, networks: nn.ModuleDict, card: Card) -> None:
+    checkpoint.save(tmp_path / "agent", card, networks)
+    checkpoint.save(tmp_path / ".agent.old", card, networks)
+    checkpoint.save(tmp_path / "agent", card, networks)
+    assert [path.name for path in tmp_path.iterdir()] == ["agent"]
+
+
+def test_what_could_not_be_replaced_is_put_back(
+    tmp_path: Path, networks: nn.ModuleDict, card: Card, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checkpoint.save(tmp_path / "agent", card, networks)
+    before = (tmp_path / "agent" / "model.safetensors").read_bytes()
+    rename = os.rename
+
+    def broken(source: Path, target: Path) -> None:
+        if source.name.endswith(".tmp"):
+            raise OSError("the disk is gone")
+        rename(source, target)
+
+    monkeypatch.setattr(os, "rename", broken)
+    with pytest.raises(CheckpointError, match="the disk is gone"):
+        checkpoint.save(tmp_path / "agent", card, nn.ModuleDict({"a": nn.Linear(1, 1)}))
+    assert (tmp_path / "agent" / "model.safetensors").read_bytes() == before
+    assert [path.name for path in tmp_path.iterdir()] == ["agent"]
+
+
+def test_the_folder_one_is_in_is_not_replaced(
+    tmp_path: Path, networks: nn.ModuleDict, card: Card, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(CheckpointError, match=r"the folder you are in.*name another"):
+        checkpoint.save(Path("."), card, networks)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_adding_does_not_bring_in_what_lies_elsewhere(tmp_path: Path, networks: nn.ModuleDict, card: Card) -> None:
+    checkpoint.save(tmp_path / "agent", card, networks)
+    (tmp_path / "secret").write_text("mine")
+    (tmp_path / "agent" / "README.md").symlink_to(tmp_path / "secret")
+    with pytest.raises(CheckpointError, match=r"README\.md is a link out of its folder"):
+        checkpoint.add(tmp_path / "agent", checkpoint.PROBE, {"x": torch.zeros(1)})
+    assert not (tmp_path / "agent" / checkpoint.PROBE).exists()
+
+
+def test_a_file_that_may_not_be_read_is_named(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match="cannot be read"):
+        checkpoint.sha256(tmp_path)  # a folder: nobody, and not root either, may read it as a file
 
 
 def test_what_was_written_about_an_agent_is_not_left_to_another(

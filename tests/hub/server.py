@@ -228,7 +228,9 @@ class Handler(BaseHTTPRequestHandler):
         new = {
             line["value"]["path"]: base64.b64decode(line["value"]["content"]) for line in lines if line["key"] == "file"
         }
-        sha = self.repo(repo).commit({**files, **new}, revision)
+        gone = {line["value"]["path"] for line in lines if line["key"] == "deletedFile"}
+        left = {name: data for name, data in files.items() if name not in gone}
+        sha = self.repo(repo).commit({**left, **new}, revision)
         url = f"{self.server.endpoint}/{repo}/commit/{sha}"
         self.say({"success": True, "commitOid": sha, "commitUrl": url})
 

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import gymnasium
@@ -12,9 +16,11 @@ from torch import nn
 
 from jedi_sdk import JEDI, RunError
 from jedi_sdk.checkpoint import PUBLIC_FILES, sha256
-from jedi_sdk.hub import Hub
+from jedi_sdk.hub import Hub, past
 
 from .server import HubServer, Repo
+
+ROOT = Path(__file__).parents[2]
 
 
 class Patches(nn.Module):
@@ -50,6 +56,57 @@ def test_exported_again_it_still_knows(exported: Path, tmp_path: Path) -> None:
     assert {path.name for path in again.iterdir()} == set(PUBLIC_FILES)
     for name in ("env_steps", "updates", "training_seconds", "training_command"):
         assert results_of(again)[name] == results_of(exported)[name]
+
+
+def test_only_a_runs_own_curve_is_taken(exported: Path, tmp_path: Path) -> None:
+    """The folder above the one that an agent lies in may be anybody's."""
+    folder = tmp_path / "work" / "agents" / "mine"
+    JEDI.from_pretrained(exported, device="cpu").save_pretrained(folder)
+    (tmp_path / "work" / "learning_curve.png").write_bytes(b"another's")
+    again = JEDI.from_pretrained(folder, device="cpu").export(tmp_path / "again", episodes=0)
+    assert not (again / "learning_curve.png").exists()
+
+
+def test_what_a_checkpoint_knows_outlives_it(agent: JEDI, tmp_path: Path) -> None:
+    """A run that goes on deletes the checkpoint while the games are played."""
+    assert agent.run_dir is not None
+    run = shutil.copytree(agent.run_dir, tmp_path / "run")
+    loaded = JEDI.from_pretrained(run, device="cpu")
+    assert loaded.origin is not None
+    counters = json.loads((loaded.origin.folder / "progress.json").read_text())["counters"]
+    known = past(loaded.origin)
+    shutil.rmtree(loaded.origin.folder)
+    assert known.trained["env_steps"] == counters["env_steps"]
+    assert known.curve == run / "learning_curve.png"
+
+
+def test_loading_leaves_the_threads_of_the_process_alone_and_training_does_not(tmp_path: Path) -> None:
+    threads = torch.get_num_threads()
+    wanted = [f"run.threads={threads + 1}"]
+    JEDI("catch", preset="tiny", overrides=wanted, device="cpu").save_pretrained(tmp_path / "mine")
+    agent = JEDI.from_pretrained(tmp_path / "mine", device="cpu")
+    assert agent.config.run.threads == threads + 1
+    assert torch.get_num_threads() == threads
+    try:
+        agent.learn(run_dir=tmp_path / "run", progress=False)
+        assert torch.get_num_threads() == min(threads + 1, os.cpu_count() or 1)
+    finally:
+        torch.set_num_threads(threads)
+
+
+def test_a_commit_is_of_this_repository_alone(tmp_path: Path) -> None:
+    """A package that was installed inside of somebody's repository is no part of it."""
+    site = tmp_path / "project" / ".venv"
+    shutil.copytree(ROOT / "jedi_sdk", site / "jedi_sdk", ignore=shutil.ignore_patterns("__pycache__", "zoo"))
+    git = ["git", "-C", str(tmp_path / "project"), "-c", "user.name=me", "-c", "user.email=me@here"]
+    subprocess.run([*git, "init", "-q"], check=True)
+    subprocess.run([*git, "commit", "-q", "--allow-empty", "-m", "theirs"], check=True)
+    ask = "import jedi_sdk.hub.machine as m; print(m.__file__, m.machine('cpu')['commit'])"
+    env = {**os.environ, "PYTHONPATH": str(site)}
+    done = subprocess.run(
+        [sys.executable, "-c", ask], env=env, cwd=tmp_path, text=True, capture_output=True, check=True
+    )
+    assert done.stdout.split() == [str(site / "jedi_sdk" / "hub" / "machine.py"), "None"]
 
 
 def test_settings_of_ones_own_are_in_the_command(tmp_path: Path) -> None:

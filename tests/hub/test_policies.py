@@ -96,6 +96,26 @@ def test_the_named_agent_has_become_another(server: HubServer, hub: Hub, named: 
         load_policy(named, device="cpu", hub=hub)
 
 
+def test_the_name_of_an_agent_is_never_a_path(
+    published: Repo, hub: Hub, named: Path, agent: JEDI, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    agent.save_pretrained(tmp_path / "me" / "agent")
+    monkeypatch.chdir(tmp_path)
+    assert str(load_policy(named, device="cpu", hub=hub).agent.origin) == "me/agent (v1)"
+
+
+@pytest.mark.parametrize("name", ["me/.", "me/..", "../agent"])
+def test_a_name_with_dots_alone_is_none(named: Path, name: str) -> None:
+    said = json.loads((named / "policy.json").read_text())
+    said["agent"]["name"] = name
+    (named / "policy.json").write_text(json.dumps(said))
+    manifest = json.loads((named / "manifest.json").read_text())
+    manifest["policy.json"] = sha256((named / "policy.json").read_bytes()).hexdigest()
+    (named / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(CheckpointError, match=r"'agent\.name' is"):
+        load_policy(named, device="cpu")
+
+
 def test_the_card(server: HubServer, writer: Hub, named: Path) -> None:
     push(named, "me/policy", hub=writer)
     repo = server.repos["me/policy"]

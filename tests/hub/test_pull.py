@@ -20,6 +20,8 @@ from jedi_sdk import JEDI, CheckpointError
 from jedi_sdk.checkpoint import PUBLIC_FILES
 from jedi_sdk.envs import make_envs
 from jedi_sdk.hub import Hub, HubError, pull, resolve
+from jedi_sdk.hub.client import discard
+from jedi_sdk.hub.errors import UnreachableError, in_our_words
 
 from .server import Fault, HubServer, Repo
 
@@ -146,6 +148,48 @@ def test_content_that_is_not_what_was_pushed(published: Repo, server: HubServer,
     with pytest.raises(HubError):
         load(offline(hub))
     assert load(hub).config.preset == "tiny"
+
+
+def test_a_part_is_not_thrown_away(published: Repo, server: HubServer, hub: Hub) -> None:
+    whole = published.commits[published.refs["main"]]
+    part = {name: data for name, data in whole.items() if name != "starts.safetensors"}
+    published.commit(part)
+    with pytest.raises(UnreachableError, match=r"lacks starts\.safetensors: .*only a part of it"):
+        load(hub)
+    published.commit(whole)
+    server.seen.clear()
+    assert load(hub).config.preset == "tiny"
+    assert not any(re.match("GET .*/resolve/.*/model", request) for request in server.seen), "it is here already"
+
+
+def test_only_what_is_the_caches_own_is_removed(published: Repo, hub: Hub, tmp_path: Path) -> None:
+    folder = resolve("me/agent", None, hub).folder
+    (tmp_path / "thesis.tex").write_text("years of work")
+    (folder / "video.mp4").unlink()
+    for name in ("video.mp4", "thesis.tex"):
+        (folder / name).symlink_to(tmp_path / "thesis.tex")
+    (folder / "model.safetensors").resolve().write_bytes(b"damaged")
+    with pytest.raises(HubError, match=r"model\.safetensors is damaged .* removed; try again"):
+        load(replace(hub, local_files_only=True))
+    assert (tmp_path / "thesis.tex").read_text() == "years of work"
+    assert [path.name for path in folder.iterdir()] == ["thesis.tex"]
+
+
+def test_what_cannot_be_removed_is_said(published: Repo, hub: Hub) -> None:
+    folder = resolve("me/agent", None, hub).folder
+    (folder / "video.mp4").unlink()
+    (folder / "video.mp4").mkdir()
+    with pytest.raises(HubError, match=r"cannot be removed .*: delete that folder, or name another cache"):
+        discard(folder)
+
+
+@pytest.mark.parametrize("error", [ConnectionResetError(), TimeoutError()], ids=repr)
+def test_a_line_that_the_system_cuts(error: OSError) -> None:
+    with (
+        pytest.raises(UnreachableError, match="http://there cannot be reached"),
+        in_our_words("a/b", None, "http://there"),
+    ):
+        raise error
 
 
 def test_nobody_answers(hub: Hub) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from huggingface_hub import ModelCard
 
-from jedi_sdk import JEDI
+from jedi_sdk import JEDI, CheckpointError
 from jedi_sdk.checkpoint import PUBLIC_FILES
 from jedi_sdk.hub import Hub, HubError, push
 
@@ -81,6 +81,52 @@ def test_the_card_is_one_that_the_hub_reads(server: HubServer, writer: Hub, expo
         assert promised in text
     assert "jedi eval me/card --episodes 10 --seed 1" in text
     assert "jedi train catch --preset tiny --objective default --seed 1\n" in text
+
+
+def test_what_an_earlier_push_left_is_removed(
+    server: HubServer, writer: Hub, hub: Hub, agent: JEDI, exported: Path, tmp_path: Path
+) -> None:
+    """Files of JEDI alone: a stale probe would make the repository one that cannot be loaded."""
+    push(exported, "me/again", hub=writer)
+    repo = server.repos["me/again"]
+    repo.commit(
+        {**repo.commits[repo.refs["main"]], "probe.safetensors": b"old", "agent/config.json": b"", "a.txt": b""}
+    )
+    bare = agent.save_pretrained(tmp_path / "bare")
+    (bare / "probe.safetensors").unlink()
+    manifest = json.loads((bare / "manifest.json").read_text())
+    del manifest["probe.safetensors"]
+    (bare / "manifest.json").write_text(json.dumps(manifest))
+    push(bare, "me/again", hub=writer)
+    sent = {"config.json", "model.safetensors", "starts.safetensors", "manifest.json"}
+    assert set(repo.commits[repo.refs["main"]]) == sent | {".gitattributes", "a.txt"}
+    options = {"endpoint": hub.endpoint, "cache_dir": hub.cache_dir}
+    assert JEDI.from_pretrained("me/again", device="cpu", **options).probe is None  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", ["README.md", "results.json", "video.mp4", "learning_curve.png"])
+def test_what_lies_elsewhere_is_not_published(
+    server: HubServer, writer: Hub, exported: Path, tmp_path: Path, name: str
+) -> None:
+    (tmp_path / "secret").write_text("{}")
+    mine = shutil.copytree(exported, tmp_path / "mine")
+    (mine / name).unlink()
+    (mine / name).symlink_to(tmp_path / "secret")
+    with pytest.raises(CheckpointError, match=f"{name} is a link out of its folder"):
+        push(mine, "me/linked", hub=writer)
+    assert server.seen == []
+
+
+def test_the_name_in_the_card_is_the_folders_and_no_other(
+    server: HubServer, writer: Hub, exported: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine = shutil.copytree(exported, tmp_path / "mine")
+    (mine / "README.md").write_text("Load ./mine, not ./mine-2, ../mine or ./mine.old; `./mine` is it. See ./mine.\n")
+    monkeypatch.chdir(mine)
+    push(Path("."), "me/here", hub=writer)
+    repo = server.repos["me/here"]
+    card = repo.commits[repo.refs["main"]]["README.md"].decode()
+    assert card == "Load me/here, not ./mine-2, ../mine or ./mine.old; `me/here` is it. See me/here.\n"
 
 
 @pytest.mark.parametrize(("token", "said"), [(None, "log in|not open to you"), ("hf_bad", "token|not open to you")])

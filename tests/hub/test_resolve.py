@@ -108,6 +108,8 @@ def test_another_organisation_turns_the_pin_off(
         assert str(resolve("tiny", None, hub)).startswith("others/tiny (")
     with pytest.warns(UserWarning, match="pin off"), pytest.raises(HubError, match="cannot be reached"):
         resolve("tiny", None, replace(hub, endpoint=NOBODY, cache_dir=hub.cache_dir / "empty"))  # type: ignore[operator]
+    monkeypatch.setenv("JEDI_HUB_ORG", "")
+    assert str(resolve("tiny", None, hub)) == "tiny (v1, embedded)"
 
 
 def test_a_short_name_as_a_folder_of_ones_own(entry: Entry, tmp_path: Path) -> None:
@@ -148,6 +150,20 @@ def test_a_path_with_nothing_there(name: str | Path) -> None:
         resolve(name)
 
 
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("~no-such-user/x", "no such home folder"),
+        ("x" * 5_000, "cannot be looked for"),
+        (f"./{'x' * 5_000}", "cannot be looked for"),
+    ],
+    ids=["home", "name", "path"],
+)
+def test_a_name_that_no_machine_could_have(name: str, said: str) -> None:
+    with pytest.raises(HubError, match=said):
+        resolve(name)
+
+
 def test_a_name_that_means_nothing(entry: Entry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(
@@ -171,6 +187,15 @@ def test_the_zoo_is_not_written_to(entry: Entry) -> None:
     assert not agent.origin.mine
     assert agent.origin.run_dir is None
     assert {path.name: path.read_bytes() for path in entry.folder.iterdir()} == before
+
+
+def test_the_path_of_a_strangers_agent_does_not_make_it_ones_own(published: Repo, hub: Hub, tmp_path: Path) -> None:
+    found = resolve(pull("me/agent", hub=hub))
+    assert not found.mine
+    assert str(found) == f"me/agent ({published.refs['main'][:8]})"
+    (tmp_path / "link").symlink_to(found.folder)
+    assert not resolve(tmp_path / "link").mine
+    assert resolve(pull("me/agent", tmp_path / "theirs", hub=hub)).mine, "copied on purpose"
 
 
 def test_blobs_that_several_repositories_share(published: Repo, hub: Hub) -> None:

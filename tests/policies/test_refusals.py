@@ -13,6 +13,7 @@ import pytest
 import torch
 from stable_baselines3 import DQN, PPO
 from stable_baselines3.common.policies import ActorCriticCnnPolicy
+from stable_baselines3.common.vec_env import VecNormalize
 from tianshou.algorithm.modelfree.c51 import C51Policy
 from tianshou.algorithm.modelfree.reinforce import DiscreteActorPolicy
 from tianshou.utils.net.common import Net
@@ -62,6 +63,17 @@ def test_arguments_that_json_cannot_say(agent: JEDI, tmp_path: Path, kwargs: dic
     with pytest.raises(CheckpointError, match=match):
         save_policy(model, tmp_path / "policy", agent)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_normaliser_that_would_be_left_behind(agent: JEDI, tmp_path: Path) -> None:
+    for norm_obs in (True, False):
+        dream = VecNormalize(DreamVecEnv(agent.dream_env(2, obs="features")), norm_obs=norm_obs)
+        model = PPO("MlpPolicy", dream)
+        if norm_obs:
+            with pytest.raises(CheckpointError, match=r"VecNormalize changed what .*norm_obs=False"):
+                save_policy(model, tmp_path / "policy", agent, {"obs": "features"})
+            assert list(tmp_path.iterdir()) == []
+    assert (save_policy(model, tmp_path / "policy", agent, {"obs": "features"}) / "policy.json").exists()
 
 
 def test_classes_of_ones_own(agent: JEDI, tmp_path: Path) -> None:

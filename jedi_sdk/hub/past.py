@@ -1,0 +1,48 @@
+"""What is known of an agent's training. Read first of all: a run that goes on deletes its older checkpoints."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from jedi_sdk import checkpoint
+
+from .resolve import Found
+from .results import read_results
+
+TRAINED = ("env_steps", "updates", "training_seconds")
+
+
+@dataclass(frozen=True)
+class Past:
+    """``trained``: real steps, updates and seconds, each None where nobody knows; ``curve``: a picture of them."""
+
+    trained: dict[str, float | None] = field(default_factory=lambda: dict.fromkeys(TRAINED))
+    curve: Path | None = None
+
+
+def past(origin: Found | None) -> Past:
+    """Of the agent in ``origin``. Raises ``CheckpointError`` where a file there leads out of it."""
+    return Past() if origin is None else Past(_trained(origin.folder), _curve(origin))
+
+
+def _trained(folder: Path) -> dict[str, float | None]:
+    """From the run's own checkpoint, or from results that were written before."""
+    known: dict[str, Any] = {}
+    if (folder / checkpoint.RESULTS).exists():
+        known = read_results(folder)
+    elif (folder / checkpoint.PROGRESS).exists():
+        counters = checkpoint.read_json(folder / checkpoint.PROGRESS)["counters"]
+        updates = counters["denoiser"] + counters["heads"] + counters["actor_critic"]
+        known = {"env_steps": counters["env_steps"], "updates": updates, "training_seconds": counters["seconds"]}
+    return {name: known[name] if isinstance(known.get(name), int | float) else None for name in TRAINED}
+
+
+def _curve(origin: Found) -> Path | None:
+    """Of the run that it lies in, or beside it where it was exported before."""
+    for folder in (origin.folder, origin.run_dir):
+        if folder is not None and (folder / checkpoint.CURVE).exists():
+            checkpoint.size(folder / checkpoint.CURVE)
+            return folder / checkpoint.CURVE
+    return None
