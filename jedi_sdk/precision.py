@@ -40,7 +40,7 @@ class Precision:
 
 
 class DeviceError(ValueError):
-    """A device that is not here, or no device at all: says what to write."""
+    """A device that is not here, or no device or dtype at all: says what to write."""
 
 
 def choose_device(device: str) -> torch.device:
@@ -62,7 +62,12 @@ def full_precision(module: nn.Module) -> Precision:
 
 
 def choose_precision(device: torch.device, dtype: str = "auto") -> Precision:
-    return Precision(device, DTYPES[dtype] if dtype != "auto" else fastest_dtype(device))
+    """``auto`` takes what ``fastest_dtype`` does. Raises ``DeviceError``."""
+    if dtype == "auto":
+        return Precision(device, fastest_dtype(device))
+    if dtype not in DTYPES:
+        raise DeviceError(f"{dtype!r} is no dtype to compute in: write {', '.join(DTYPES)} or auto")
+    return Precision(device, DTYPES[dtype])
 
 
 def fastest_dtype(device: torch.device) -> torch.dtype:

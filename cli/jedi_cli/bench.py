@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from jedi_cli.errors import Teaching
+from jedi_cli.options import Device, Json, write_json
 
 if TYPE_CHECKING:
     from jedi_sdk.benchmark import Result
@@ -47,7 +48,6 @@ Prune = Annotated[
     ),
 ]
 Out = Annotated[Path, typer.Option(metavar="DIR", help="Checkpoints, variants.json, variants.md and variants.png.")]
-Device = Annotated[str, typer.Option(metavar="NAME", help="cpu, cuda or cuda:1; auto takes a GPU where there is one.")]
 List = Annotated[bool, typer.Option("--list", help="Only show the variants there are, and what they set.")]
 
 
@@ -108,7 +108,6 @@ Where = Annotated[str | None, typer.Argument(metavar="[RUN]", help="As for `jedi
 NumEnvs = Annotated[int, typer.Option(metavar="N", min=1, help="Dreams side by side.")]
 Steps = Annotated[int, typer.Option(metavar="N", min=10, help="Batched steps to time.")]
 Horizon = Annotated[int, typer.Option(metavar="N", min=1, help="Steps until a dream is truncated.")]
-Json = Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the figures.", show_default=False)]
 Game = Annotated[str, typer.Option(metavar="NAME", help="Of the fresh networks.")]
 
 
@@ -149,8 +148,7 @@ def dream(
         f"{cost.steps_per_second:,.0f} dream steps a second through gymnasium's env; {num_envs} single dreams take "
     )
     typer.echo(f"{cost.single / step:.1f} times as long. {cost.device}, {cost.dtype}, {cost.threads} threads, medians.")
-    if json_file:
-        json_file.write_text(json.dumps(cost.to_dict(), indent=2) + "\n", encoding="utf-8")
+    write_json(json_file, cost.to_dict())
 
 
 def _report(out: Path) -> None:

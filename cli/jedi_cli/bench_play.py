@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from jedi_cli.options import Device, Run
+from jedi_cli.options import Device, Json, Run, write_json
 
 if TYPE_CHECKING:
     from jedi_sdk.evaluate import Evaluation
@@ -18,7 +17,6 @@ Episodes = Annotated[int, typer.Option(metavar="N", min=2, help="Whole games to 
 Updates = Annotated[int, typer.Option(metavar="N", min=1, help="Updates of the actor-critic.")]
 Every = Annotated[int, typer.Option(metavar="N", min=1, help="Updates between two points of the curve.")]
 Seed = Annotated[int, typer.Option(metavar="N", min=0, help="Of games, networks and actions.")]
-Json = Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the figures.", show_default=False)]
 Policy = Annotated[
     list[str] | None,
     typer.Option(metavar="RUN", help="An agent with the same encoder and another policy; can be repeated."),
@@ -49,7 +47,7 @@ def baselines(game: Game, episodes: Episodes = 50, seed: Seed = 0, json_file: Js
     for act, result in enumerate(found.constant):
         table.add_row(f"always {act}{', the best' * (act == found.best_constant)}", *_figures(result))
     Console().print(table)
-    _write(json_file, found.to_dict())
+    write_json(json_file, found.to_dict())
 
 
 def ceiling(
@@ -76,7 +74,7 @@ def ceiling(
         found = measure_ceiling(agent, updates, episodes, seed, every, out, report)
     score, steps = _figures(found.evaluation)
     typer.echo(f"{found.updates:,} updates, {found.env_steps:,} real steps: return {score}, {steps} steps a game")
-    _write(json_file, found.to_dict())
+    write_json(json_file, found.to_dict())
 
 
 def judge(
@@ -109,13 +107,8 @@ def judge(
         rates = (one.real.reward, one.dreamed.reward, one.real.end, one.dreamed.end)
         table.add_row(one.policy, *(f"{rate:.2%}" for rate in rates))
     Console().print(table)
-    _write(json_file, [one.to_dict() for one in found])
+    write_json(json_file, [one.to_dict() for one in found])
 
 
 def _figures(result: Evaluation) -> tuple[str, str]:
     return f"{result.mean:.3g} ± {result.stderr:.2g}", f"{sum(result.lengths) / len(result.lengths):,.0f}"
-
-
-def _write(file: Path | None, figures: Any) -> None:
-    if file:
-        file.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from jedi_cli.options import Device, Run
+from jedi_cli.options import Device, Json, Run, write_json
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -16,7 +14,6 @@ if TYPE_CHECKING:
 Contexts = Annotated[int, typer.Option(metavar="N", min=2, help="Held-out contexts to dream from.")]
 Horizon = Annotated[int, typer.Option(metavar="N", min=1, help="Steps dreamed from each.")]
 Seed = Annotated[int, typer.Option(metavar="N", min=0, help="Of play and dreams.")]
-Json = Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the figures.", show_default=False)]
 
 
 def sampling(
@@ -46,8 +43,7 @@ def sampling(
     for row in rows:
         if row["refused"]:
             typer.echo(f"{row['method']}, {row['steps']} steps: {row['refused']}")
-    if json_file:
-        json_file.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
+    write_json(json_file, rows)
 
 
 def _table(rows: list[dict[str, Any]], shown: list[int], title: str) -> Table:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from jedi_cli.errors import CommandError
+from jedi_cli.options import Device, Json, write_json
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 Game = Annotated[str, typer.Option(metavar="NAME", help="Decides only how many actions there are.")]
 Preset = Annotated[str, typer.Option(metavar="NAME", help="Sizes, as in `jedi presets`.")]
 Space = Annotated[str, typer.Option(metavar="NAME", help="latent, or pixel: the baseline.")]
-Device = Annotated[str, typer.Option(metavar="NAME", help="cpu, cuda or cuda:1; auto takes a GPU where there is one.")]
 Dtype = Annotated[str, typer.Option(metavar="NAME", help="float32 or bfloat16; auto measures which is faster.")]
 Compiled = Annotated[
     bool, typer.Option("--compile/--no-compile", help="Networks through torch.compile, on every side.")
@@ -36,7 +35,6 @@ Against = Annotated[
     Path | None,
     typer.Option(metavar="PATH", help="Also time DIAMOND itself, from a checkout there.", show_default=False),
 ]
-Json = Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the figures.", show_default=False)]
 Markdown = Annotated[Path | None, typer.Option(metavar="FILE", help="Write the tables.", show_default=False)]
 Plot = Annotated[Path | None, typer.Option(metavar="FILE.png", help="Draw the curves.", show_default=False)]
 
@@ -72,7 +70,7 @@ def speed(
     with progress_bar("starting") as report:
         found = measure_speed(game, preset, device, dtype, compiled, sizes, repeats, budget, against, report)
     Console().print(speed_table(found))
-    _write_json(json_file, found.to_dict())
+    write_json(json_file, found.to_dict())
     if markdown:
         markdown.write_text(speed_markdown(found), encoding="utf-8")
 
@@ -106,7 +104,7 @@ def scaling(
     with progress_bar("starting") as report:
         found = measure_scaling(game, preset, space, device, dtype, compiled, *sizes, budget, report)
     Console().print(_scaling_table(found))
-    _write_json(json_file, found.to_dict())
+    write_json(json_file, found.to_dict())
     if plot:
         plot_scaling(found, plot)
 
@@ -117,7 +115,6 @@ def profile(
     space: Space = "latent",
     device: Device = "auto",
     dtype: Dtype = "auto",
-    compiled: Compiled = False,
     json_file: Json = None,
 ) -> None:
     """Shows where the time of one combined update goes: kinds of operators, the longest of them, launches.
@@ -132,11 +129,11 @@ def profile(
     from jedi_sdk.progress import progress_bar
 
     with progress_bar("starting") as report:
-        found = measure_profile(game, preset, space, device, dtype, compiled, report)
+        found = measure_profile(game, preset, space, device, dtype, report)
     console = Console()
     for table in _profile_tables(found):
         console.print(table)
-    _write_json(json_file, found.to_dict())
+    write_json(json_file, found.to_dict())
 
 
 def _scaling_table(found: Scaling) -> Table:
@@ -185,8 +182,3 @@ def _numbers(option: str, text: str) -> list[int]:
     if not numbers or min(numbers) < 1:
         raise CommandError(f"{text!r}: write whole numbers with commas, for example {option} 1,32,256")
     return numbers
-
-
-def _write_json(path: Path | None, figures: dict[str, Any]) -> None:
-    if path:
-        path.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")

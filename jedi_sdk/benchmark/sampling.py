@@ -9,10 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-import torch
-
 from jedi_sdk.actor_critic import Actor
 from jedi_sdk.agent import JEDI
+from jedi_sdk.benchmark.speed.clock import wait_for
 from jedi_sdk.config import ConfigError, SamplerConfig
 from jedi_sdk.dream.arguments import changed_sampler
 from jedi_sdk.fidelity import OpenLoop, open_loop
@@ -98,16 +97,11 @@ def _one_step(agent: JEDI, segment: Segment, sampler: SamplerConfig) -> float:
     model, rng = agent.world_model, Rng(0, agent.precision.device)
     with agent.precision.autocast():
         state = model.start(segment[:, : model.context])
-        _wait(agent)
+        wait_for(agent.precision.device)
         start = time.perf_counter()
         model.step(state, segment.act[:, model.context - 1], rng, sampler)
-        _wait(agent)
+        wait_for(agent.precision.device)
     return time.perf_counter() - start
-
-
-def _wait(agent: JEDI) -> None:
-    if agent.precision.device.type == "cuda":
-        torch.cuda.synchronize(agent.precision.device)
 
 
 def _figures(loop: OpenLoop) -> dict[str, Any]:

@@ -239,12 +239,26 @@ def test_the_table_is_printed_and_written(measured: SimpleNamespace) -> None:
         (["--dreams", "one"], "--dreams 1,32,256"),
         (["--against", "."], "clone github.com/eloialonso/diamond"),
         (["--device", "cuda:x"], "cpu, cuda"),
+        (["--device", "mps"], "--device cpu"),
+        (["--dtype", "bf16"], "float32, bfloat16 or auto"),
+        (["--game", "brekout"], "breakout"),
     ],
 )
 def test_mistakes_are_noticed_before_anything_is_timed(arguments: list[str], advice: str) -> None:
-    said = CliRunner().invoke(app, ["bench", "speed", *arguments])
+    refused("speed", arguments, advice)
+
+
+@pytest.mark.parametrize("name", ["scaling", "profile"])
+def test_an_unknown_game_is_noticed_before_anything_is_timed(name: str) -> None:
+    refused(name, ["--game", "brekout"], "breakout")
+
+
+def refused(name: str, arguments: list[str], advice: str) -> None:
+    """With one message, and none of a process that has died."""
+    said = CliRunner().invoke(app, ["bench", name, *arguments])
     assert said.exit_code == 2
     assert advice in said.output
+    assert "its process" not in said.output
 
 
 @pytest.mark.parametrize("name", ["speed", "scaling", "profile"])

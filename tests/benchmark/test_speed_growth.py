@@ -17,11 +17,20 @@ from jedi_sdk.benchmark.speed.operators import KINDS, Profile, by_kind, kind_of,
 MACHINE = Machine("cpu", "abacus", "abacus", 2, 2, "float32", "2", "3", flops_per_second=100.0, bytes_per_second=10.0)
 
 
+def scaling(*seconds: float) -> Scaling:
+    """Of 1, 4, 16 … dreams."""
+    points = [Point("sample", 4**i, took, 5, 1, 0.1) for i, took in enumerate(seconds)]
+    return Scaling("catch", "tiny", "latent", MACHINE, points, {})
+
+
 def test_flat_is_less_than_twice_a_single_one() -> None:
-    points = [Point("sample", n, seconds, 5, 1, 0.1) for n, seconds in ((1, 1.0), (4, 1.2), (16, 1.9), (64, 2.0))]
-    found = Scaling("catch", "tiny", "latent", MACHINE, points, {})
+    found = scaling(1.0, 1.2, 1.9, 2.0)
     assert found.flat_until("sample") == 16
     assert found.to_dict()["flat_until"] == {"sample": 16}
+
+
+def test_what_is_no_longer_flat_does_not_become_flat_again() -> None:
+    assert scaling(1.0, 2.3, 1.9).flat_until("sample") == 1
 
 
 @pytest.mark.parametrize(
@@ -58,6 +67,16 @@ def test_a_profile_of_known_operations() -> None:
     assert products.calls == 2
     assert found.launches == 3  # aten::matmul calls aten::mm, which is no launch of its own
     assert found.kinds["matrix product"] >= products.seconds > 0
+    assert sum(found.kinds.values()) == pytest.approx(found.seconds)
+
+
+@pytest.mark.gpu
+def test_a_kernel_is_counted_once() -> None:
+    """Products keep the GPU busy all the time, so what they are said to take is at most what the clock says."""
+    a = torch.randn(4_096, 4_096, device="cuda")
+    found = profile_calls([lambda: a @ a] * 30, a.device)
+    assert sum(operator.calls for operator in found.top if operator.name == "aten::mm") == 30
+    assert 0.5 * found.seconds < found.kinds["matrix product"] <= found.seconds
     assert sum(found.kinds.values()) == pytest.approx(found.seconds)
 
 

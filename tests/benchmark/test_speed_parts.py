@@ -8,24 +8,27 @@ import subprocess
 import sys
 import textwrap
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from torch import nn
+from torch._dynamo import config
+from torch._dynamo.exc import FailOnRecompileLimitHit
 
 from jedi_sdk.benchmark.speed.checkout import Checkout
 from jedi_sdk.benchmark.speed.child import Child, SpeedError
-from jedi_sdk.benchmark.speed.clock import time_calls
+from jedi_sdk.benchmark.speed.clock import CLEAR, time_calls
 from jedi_sdk.benchmark.speed.count import count
 from jedi_sdk.benchmark.speed.ours import noise
 from jedi_sdk.benchmark.speed.sides import our_side
 from jedi_sdk.benchmark.speed.units import amount, percent, spread
+from jedi_sdk.benchmark.speed.worker import compile_every_shape
 from jedi_sdk.config import ConfigError
 from jedi_sdk.precision import Precision
-from jedi_sdk.process_env import SETTINGS, process_env
+from jedi_sdk.process_env import process_env
 
 CPU = torch.device("cpu")
 
@@ -57,7 +60,7 @@ def test_a_clock_counts_calls() -> None:
 
 def test_peak_memory_is_this_process_s_own() -> None:
     """It sees what was freed again, and nothing of a larger parent."""
-    held = bytearray(os.urandom(1)) * 1_000_000_000
+    held = bytearray(b"x") * 1_000_000_000
     code = """
         import torch
         from jedi_sdk.benchmark.speed.clock import peak_memory
@@ -69,6 +72,29 @@ def test_peak_memory_is_this_process_s_own() -> None:
     before, after = map(int, done.stdout.split())
     assert before < 800_000_000 < len(held)
     assert 180_000_000 < after - before < 220_000_000
+
+
+@pytest.mark.skipif(not CLEAR.exists(), reason="only Linux can forget a peak")
+def test_a_peak_can_be_forgotten() -> None:
+    """In a process that is told, as all are, to keep what it has freed."""
+    code = """
+        import torch
+        from jedi_sdk.benchmark.speed.clock import forget_peak_memory, give_memory_back, peak_memory
+        cpu = torch.device("cpu")
+        def use(megabytes):
+            torch.ones(megabytes, 250_000).sum()
+            return peak_memory(cpu)
+        high = use(400)
+        give_memory_back()
+        forget_peak_memory(cpu)
+        print(high, peak_memory(cpu), use(100))
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code)], env=process_env(), capture_output=True, text=True, check=True
+    )
+    high, forgotten, low = map(int, done.stdout.split())
+    assert 380_000_000 < high - forgotten < 420_000_000
+    assert 80_000_000 < low - forgotten < 120_000_000
 
 
 @pytest.mark.parametrize(
@@ -97,14 +123,26 @@ def test_noise_can_be_sampled_everywhere() -> None:
     assert segment.obs.float().std() > 60  # uniform bytes: 73.9
 
 
+def test_every_shape_is_compiled_or_it_fails() -> None:
+    """By itself torch stops compiling at the ninth."""
+    compiled: list[torch.fx.GraphModule] = []
+
+    def backend(graph: torch.fx.GraphModule, example: list[torch.Tensor]) -> Callable[..., object]:
+        compiled.append(graph)
+        return graph.forward
+
+    double = torch.compile(lambda x: 2 * x, backend=backend, dynamic=False)
+    with config.patch(recompile_limit=8, accumulated_recompile_limit=256, fail_on_recompile_limit_hit=False):
+        compile_every_shape()
+        for n in range(2, 22):
+            double(torch.ones(n))
+        assert len(compiled) == 20
+        config.recompile_limit = 20
+        with pytest.raises(FailOnRecompileLimitHit):
+            double(torch.ones(22))
+
+
 # -- processes ----------------------------------------------------------------------------------------------------
-
-
-def test_what_the_shell_says_wins() -> None:
-    assert process_env({}) == SETTINGS
-    told = process_env({"OMP_WAIT_POLICY": "ACTIVE", "HOME": "there"})
-    assert (told["OMP_WAIT_POLICY"], told["HOME"]) == ("ACTIVE", "there")
-    assert told["MALLOC_TRIM_THRESHOLD_"] == SETTINGS["MALLOC_TRIM_THRESHOLD_"]
 
 
 def test_a_child_that_fails_says_where_and_why() -> None:

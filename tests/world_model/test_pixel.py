@@ -36,6 +36,7 @@ DIAMOND_FLOPS = {  # a multiplication and an addition are two
     "step": 599e9 / 32,  # of the world model: three calls and the heads; measured for 32 frames
     "denoiser update": 1_165e9 / 32,  # two passes, forward and backward; measured for 32 segments of 6 frames
     "heads update": 783e9 / 32,  # measured for 32 segments of 4 + 15 frames
+    "actor-critic update": 9_228e9 / 32,  # 15 steps dreamed and learned from; measured for 32 dreams
 }
 ACTIONS = 4
 EVERY_VALUE = torch.arange(256, dtype=torch.uint8)
@@ -65,7 +66,10 @@ def test_it_has_as_many_parameters_as_diamond() -> None:
 
 @pytest.mark.parametrize("work", DIAMOND_FLOPS)
 def test_each_kind_of_work_costs_as_much_as_diamonds(work: str) -> None:
-    world_model = WorldModel(at_diamonds_size(), ACTIONS)
+    config, precision = at_diamonds_size(), Precision(torch.device("cpu"), torch.float32)
+    world_model = WorldModel(config, ACTIONS)
+    actor_critic = ActorCritic(world_model.latent_shape, ACTIONS, config.actor_critic)
+    learner = Learner(config, world_model, actor_critic, precision)
     seg, act, blank = segment(1, 19, obs=frames(1, 19)), torch.zeros(1, dtype=torch.int64), torch.zeros(1, 3, 64, 64)
     state = world_model.start(seg[:, :4])
     todo: dict[str, Callable[[], object]] = {
@@ -73,6 +77,7 @@ def test_each_kind_of_work_costs_as_much_as_diamonds(work: str) -> None:
         "step": lambda: world_model.step(state, act, Rng(0)),
         "denoiser update": lambda: world_model.denoise_loss(seg[:, :6], Rng(0)).total.backward(),
         "heads update": lambda: world_model.heads_loss(seg, Rng(0)).total.backward(),
+        "actor-critic update": lambda: actor_critic.loss(learner.dream(seg[:, :4])).total.backward(),
     }
     with FlopCounterMode(display=False) as counter:
         todo[work]()

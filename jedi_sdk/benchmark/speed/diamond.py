@@ -109,7 +109,8 @@ class Diamond:
             Draw(self.code.get("data.SegmentId"), n, frames),
             self.code.get("data.collate_segments_to_batch"),
         )
-        return torch.utils.data.DataLoader(self.data, batch_sampler=draw, collate_fn=collate)
+        pinned = self.precision.device.type == "cuda"  # as its trainer does
+        return torch.utils.data.DataLoader(self.data, batch_sampler=draw, collate_fn=collate, pin_memory=pinned)
 
 
 class Draw:

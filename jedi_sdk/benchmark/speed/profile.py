@@ -39,14 +39,16 @@ def measure_profile(
     space: str = "latent",
     device: str = "auto",
     dtype: str = "auto",
-    compiled: bool = False,
     progress: Progress = silent,
 ) -> UpdateProfile:
-    """In a process of its own. Raises ``SpeedError``, ``ConfigError`` and ``DeviceError``."""
+    """In a process of its own, and uncompiled, since what is fused bears no operator's name.
+
+    Raises ``SpeedError``, ``ConfigError``, ``UnknownGameError`` and ``DeviceError``.
+    """
     config = build_config(game, preset=preset, overrides=[f"space={space}"])
     precision = choose_precision(choose_device(device), dtype)
     n = config.optim.batch_size
-    with Child(space, our_side(game, preset, precision, compiled, f"space={space}")) as child:
+    with Child(space, our_side(game, preset, precision, False, f"space={space}")) as child:
         for i, part in enumerate(PARTS):
             progress(i / (len(PARTS) + 1), f"warming up: {part}")
             child.ask("warm_up", part=part, n=n)

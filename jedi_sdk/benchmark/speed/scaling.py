@@ -5,6 +5,7 @@ from __future__ import annotations
 import statistics
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from itertools import takewhile
 from typing import Any
 
 from jedi_sdk.benchmark.speed.ceilings import Machine
@@ -50,9 +51,9 @@ class Scaling:
         return [point for point in self.points if point.part == part]
 
     def flat_until(self, part: str) -> int:
-        """The largest measured size that costs less than ``FLAT`` times the smallest."""
+        """The last size, going up, before one costs ``FLAT`` times the smallest."""
         points = self.of(part)
-        return max(point.n for point in points if point.seconds < FLAT * points[0].seconds)
+        return [point.n for point in takewhile(lambda point: point.seconds < FLAT * points[0].seconds, points)][-1]
 
     def to_dict(self) -> dict[str, Any]:
         """The documented schema: ``schema``, the fields of this class, and ``flat_until`` by part."""

@@ -9,6 +9,7 @@ from typing import Any
 
 from jedi_sdk.benchmark.speed.checkout import refuse_other_folders
 from jedi_sdk.benchmark.speed.child import Child
+from jedi_sdk.benchmark.speed.clock import refuse_other_devices
 from jedi_sdk.benchmark.speed.result import DIAMOND, OURS, PIXEL
 from jedi_sdk.envs import make_envs, resolve_game
 from jedi_sdk.precision import Precision
@@ -17,6 +18,9 @@ Spec = dict[str, Any]
 
 
 def our_side(game: str, preset: str, precision: Precision, compiled: bool, *overrides: str) -> Spec:
+    """Raises ``UnknownGameError`` and ``DeviceError`` here, before a process starts."""
+    resolve_game(game)
+    refuse_other_devices(precision.device)
     told = {"device": str(precision.device), "dtype": precision.name, "compiled": compiled}
     return told | {"kind": "ours", "game": game, "preset": preset, "overrides": overrides}
 

@@ -14,8 +14,10 @@ from dataclasses import asdict
 from functools import cache
 from typing import Any, Protocol
 
+import torch
+
 from jedi_sdk.benchmark.speed.ceilings import measure_machine
-from jedi_sdk.benchmark.speed.clock import peak_memory, time_calls
+from jedi_sdk.benchmark.speed.clock import forget_peak_memory, give_memory_back, peak_memory, time_calls
 from jedi_sdk.benchmark.speed.count import count
 from jedi_sdk.benchmark.speed.diamond import Diamond
 from jedi_sdk.benchmark.speed.operators import profile_calls
@@ -23,7 +25,8 @@ from jedi_sdk.benchmark.speed.ours import Ours
 from jedi_sdk.learner import PARTS
 from jedi_sdk.precision import Precision, choose_device, choose_precision
 
-WARM = 3  # calls before the first that counts, where they are quick
+WARM = 3  # calls before the first that is timed, where they are quick; else one
+SHAPES = 256  # compiled for each network: sizes times dtypes, with gradients and without
 QUICK = 1.0  # seconds; a GPU's first call is slow whatever it does
 
 
@@ -39,20 +42,25 @@ class Side(Protocol):
 class Worker:
     """Each public method answers one kind of request."""
 
-    def __init__(self, side: Side, precision: Precision, compiled: bool) -> None:
-        self.side, self.device, self.precision, self.compiled = side, precision.device, precision, compiled
+    def __init__(self, side: Side, precision: Precision) -> None:
+        self.side, self.device, self.precision = side, precision.device, precision
         self._work = cache(side.work)
 
     def parameters(self) -> int:
         return self.side.parameters
 
     def warm_up(self, part: str, n: int) -> dict[str, int]:
-        """Counts what one call does, as torch runs it uncompiled; then calls as often as the first timed one needs."""
+        """Counts what one call does, as torch runs it uncompiled; then calls as often as the first timed one needs.
+
+        What the counted call took is no part of ``memory``.
+        """
         call, start = self._work(part, n), time.perf_counter()
         counted = count(call)
         slow = time.perf_counter() - start > QUICK and self.device.type == "cpu"
-        for _ in range(int(self.compiled) if slow else WARM):
+        give_memory_back()
+        for _ in range(1 if slow else WARM):
             call()
+        forget_peak_memory(self.device)
         return asdict(counted)
 
     def time(self, part: str, n: int, seconds: float) -> list[float]:
@@ -76,7 +84,18 @@ class Worker:
 def build(kind: str, device: str, dtype: str, compiled: bool, **arguments: Any) -> Worker:
     precision = choose_precision(choose_device(device), dtype)
     make = {"ours": Ours, "diamond": Diamond}[kind]
-    return Worker(make(precision=precision, compiled=compiled, **arguments), precision, compiled)
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True  # as DIAMOND's trainer has it
+    if compiled:
+        compile_every_shape()
+    return Worker(make(precision=precision, compiled=compiled, **arguments), precision)
+
+
+def compile_every_shape() -> None:
+    """By itself torch compiles for eight shapes, and runs any more uncompiled without a word. Here it fails."""
+    from torch._dynamo import config
+
+    config.recompile_limit = config.accumulated_recompile_limit = SHAPES
+    config.fail_on_recompile_limit_hit = True
 
 
 def main() -> None:
