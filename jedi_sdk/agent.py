@@ -42,9 +42,9 @@ from jedi_sdk.fidelity.progress import part
 from jedi_sdk.fidelity.subject import Player, Subject
 from jedi_sdk.fit_probe import fit_probe
 from jedi_sdk.health import RunError
-from jedi_sdk.hub import Found, Hub, describe, past, push, resolve
+from jedi_sdk.hub import Found, Hub, begun_with, describe, past, push, resolve
 from jedi_sdk.learner import Learner
-from jedi_sdk.load import build_config
+from jedi_sdk.load import build_config, changed_settings
 from jedi_sdk.precision import Precision, choose_device, choose_precision
 from jedi_sdk.progress import progress_bar
 from jedi_sdk.rng import Rng
@@ -143,12 +143,15 @@ class JEDI:
     ) -> JEDI:
         """Trains to ``env_steps`` real steps in all (the preset's where None), in the run folder ``run_dir``.
 
-        Called again, it goes on. Ctrl-C saves a checkpoint and raises KeyboardInterrupt; ``JEDI.resume`` goes on from
-        there. Raises ``RunError`` where the run cannot go on.
+        Called again, it goes on. An agent that was loaded begins a run of its own, with its weights and nothing else.
+        Ctrl-C saves a checkpoint and raises KeyboardInterrupt; ``JEDI.resume`` goes on from there. Raises ``RunError``
+        where the run cannot go on.
         """
         if self._trainer is None:
             folder = Path(run_dir) if run_dir is not None else default_run_dir(self.game.name)
             claim(folder, overwrite)
+            if self.origin:
+                self._leave(self.origin)
             self._trainer = self._new_trainer(folder)
         elif run_dir is not None and Path(run_dir) != self._trainer.run_dir:
             raise RunError(f"this agent's run is in {self._trainer.run_dir}: call learn() without run_dir to go on")
@@ -161,6 +164,11 @@ class JEDI:
             latest = checkpoint.list_checkpoints(self._trainer.run_dir)
             self._found(Found(latest[-1]) if latest else None)
         return self
+
+    def _leave(self, origin: Found) -> None:
+        """What is trained on from here is another agent: its card says where it began; its dtype suits this machine."""
+        self.precision = choose_precision(self.precision.device, self.config.run.dtype)
+        self._card = replace(begun_with(self._card, origin), dtype=self.precision.name)
 
     def _found(self, origin: Found | None) -> None:
         self.origin = origin
@@ -269,6 +277,7 @@ class JEDI:
         endpoint: str | None = None,
         token: str | None = None,
         local_files_only: bool = False,
+        overrides: Sequence[str] = (),
         **parts: Any,
     ) -> JEDI:
         """An agent by its short name, by ``owner/name`` on the Hub, or by the path of a checkpoint or run folder.
@@ -276,12 +285,14 @@ class JEDI:
         A path contains a separator or begins with ``.``; of a run, its latest checkpoint is taken. ``revision``: a
         branch, tag or commit on the Hub. ``env`` makes the game, where the agent was trained on a Python function;
         parts that were passed by argument must be passed again. ``endpoint``, ``token``, ``cache_dir`` and
-        ``local_files_only`` are huggingface_hub's. Raises ``HubError`` and ``CheckpointError``.
+        ``local_files_only`` are huggingface_hub's. ``overrides`` change settings, ``"optim.lr=1e-4"``, for ``learn`` to
+        train it on; those that decide sizes must stay. Raises ``HubError``, ``CheckpointError`` and ``ConfigError``.
         """
         found = resolve(name_or_path, revision, Hub(endpoint, token, cache_dir, local_files_only))
         folder = found.folder
         card = checkpoint.read_card(folder)
         refuse_missing_parts(card, parts, folder)
+        card = replace(card, config=changed_settings(card.config, overrides))
         place = choose_device(device)
         dtype = card.dtype if place.type == card.device else card.config.run.dtype
         agent = cls.__new__(cls)  # as __init__ does, but from the card: no env has to be made
@@ -295,6 +306,8 @@ class JEDI:
             folder,
         )
         refuse_other_sizes(card, agent._card, folder)
+        before = ("begun_with", "env_steps_before", "updates_before")
+        agent._card = replace(agent._card, **{name: getattr(card, name) for name in before})
         agent._found(found)
         return agent
 

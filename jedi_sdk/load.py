@@ -46,6 +46,16 @@ def build_config(
     return _overlay(_base(settings, device), settings)
 
 
+def changed_settings(config: Config, overrides: Sequence[str]) -> Config:
+    """The settings of an agent that is there, with ``overrides`` (``"a.b=c"`` each) on top. Raises ``ConfigError``."""
+    settings = _parse(overrides)
+    if fixed := settings.keys() & {"game", "space", "preset", "objective_name"}:
+        raise ConfigError(
+            f"an agent that was trained keeps its {min(fixed)}: leave it out, or start a new agent, jedi train GAME"
+        )
+    return _overlay(config, settings) if settings else config
+
+
 def config_to_dict(config: Config) -> dict[str, Any]:
     """Nested dicts of what JSON and YAML know (tuples become lists)."""
     return json.loads(json.dumps(asdict(config)))

@@ -186,10 +186,10 @@ class MaskedLSTM(nn.Module):
         ``mask[:, i]`` says whether step ``i`` of the first ``s`` is real; the memory is empty behind one that is not.
         """
         h, c = self.empty(len(x)) if state is None else state
-        projected = self.input(x).float()
+        projected = self.input(x).float().unbind(1)  # at once: each projected[:, t] would have a gradient for all steps
         outputs = []
-        for t in range(x.shape[1]):
-            i, f, g, o = (projected[:, t] + self.recurrent(h)).chunk(4, dim=-1)
+        for t, step in enumerate(projected):
+            i, f, g, o = (step + self.recurrent(h)).chunk(4, dim=-1)
             c = f.sigmoid() * c + i.sigmoid() * g.tanh()
             h = o.sigmoid() * c.tanh()
             outputs.append(h)

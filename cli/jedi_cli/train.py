@@ -1,4 +1,4 @@
-"""``jedi train``: start a run, or go on with one."""
+"""``jedi train``: start a run, fresh or with the weights of another agent, or go on with one."""
 
 from __future__ import annotations
 
@@ -50,6 +50,17 @@ EnvSteps = Annotated[
 ]
 Seed = Annotated[int | None, typer.Option(min=0, metavar="N", help="Without it: 0.", show_default=False)]
 Device = Annotated[str, typer.Option(metavar="NAME", help="cpu, cuda or cuda:1; auto takes a GPU where there is one.")]
+Init = Annotated[
+    str | None,
+    typer.Option(
+        "--init",
+        metavar="AGENT",
+        help="Begin with the weights of this agent: a run, a short name, or owner/name on the Hub. Its game and "
+        "settings are kept, but for --set.",
+        rich_help_panel="What to learn",
+        show_default=False,
+    ),
+]
 RunDir = Annotated[
     Path | None,
     typer.Option(
@@ -80,6 +91,7 @@ def train(
     objective: Objective = None,
     config: ConfigFile = None,
     overrides: Overrides = None,
+    init: Init = None,
     env_steps: EnvSteps = None,
     seed: Seed = None,
     device: Device = "auto",
@@ -99,17 +111,18 @@ def train(
     [cyan]jedi train catch[/]
     [cyan]jedi train breakout --preset small --env-steps 50000 --run-dir runs/b0[/]
     [cyan]jedi train pong --objective paper --seed 3 --set denoiser.channels=96[/]
+    [cyan]jedi train --init breakout --set optim.lr=1e-4 --run-dir runs/b1[/]
     [cyan]jedi train --resume runs/b0[/]
     """
-    fresh = {
-        "GAME": game, "--preset": preset, "--objective": objective, "--config": config, "--set": overrides,
-        "--seed": seed, "--run-dir": run_dir, "--overwrite": overwrite or None,
-    }  # fmt: skip
+    what = {"GAME": game, "--preset": preset, "--objective": objective, "--config": config}
+    how = {"--set": overrides, "--seed": seed, "--run-dir": run_dir, "--overwrite": overwrite or None}
     if resume:
-        _refuse_beside_resume(fresh, resume)
+        _refuse_beside({**what, "--init": init, **how}, "--resume", resume)
         folder = resume
     else:
-        folder = run_dir or _default_run_dir(_required(game))
+        if init:
+            _refuse_beside(what, "--init", init)
+        folder = run_dir or _default_run_dir(Path(init).name if init else _required(game))
         _refuse_used(folder, overwrite)
 
     from jedi_sdk import JEDI
@@ -117,6 +130,10 @@ def train(
     try:
         if resume:
             JEDI.resume(resume, device=device).learn(env_steps=env_steps)
+        elif init:
+            settings = [*(overrides or ()), *([] if seed is None else [f"seed={seed}"])]
+            agent = JEDI.from_pretrained(init, overrides=settings, device=device)
+            agent.learn(env_steps=env_steps, run_dir=folder, overwrite=overwrite)
         else:
             agent = JEDI(
                 _required(game),
@@ -144,17 +161,19 @@ def _required(game: str | None) -> str:
     if game is None:
         raise CommandError(
             "Nothing to train. Name a game to start a run: jedi train breakout. "
-            "Or name a run to go on with: jedi train --resume runs/b0."
+            "Or an agent to begin with: jedi train --init breakout. "
+            "Or a run to go on with: jedi train --resume runs/b0."
         )
     return game
 
 
-def _refuse_beside_resume(fresh: dict[str, object], resume: Path) -> None:
+def _refuse_beside(fresh: dict[str, object], option: str, agent: str | Path) -> None:
+    """Options that only a run with fresh networks takes, beside one that names an ``agent``."""
     given = [name for name, value in fresh.items() if value not in (None, [])]
     if given:
         raise CommandError(
-            f"--resume goes on with the run's own settings, so {', '.join(given)} cannot stand beside it. "
-            f"Type `jedi train --resume {resume}`, or leave out --resume to start a new run."
+            f"{option} keeps the agent's own game and settings, so {', '.join(given)} cannot stand beside it. "
+            f"Type `jedi train {option} {agent}`, or leave out {option} to start with fresh networks."
         )
 
 

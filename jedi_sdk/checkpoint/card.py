@@ -25,6 +25,7 @@ LABELS = {"game": "game", "preset": "preset", "objective": "objective_name"}  # 
 class Card:
     """``custom`` names parts passed by argument, with their class; ``action_meanings`` has a word for each action,
     where the game says them; ``parameters`` counts each part's; ``library_version`` is the one that wrote it.
+    ``begun_with``: another agent, whose weights the run began with, after so many real steps and updates.
     """
 
     __pydantic_config__ = ConfigDict(strict=True, revalidate_instances="always")
@@ -37,6 +38,9 @@ class Card:
     action_meanings: tuple[Word, ...] | None = None
     parameters: dict[Part, Annotated[int, Field(ge=0)]] = field(default_factory=dict)
     library_version: Word = field(default_factory=lambda: version("jedi-sdk"))
+    begun_with: Word | None = None
+    env_steps_before: Annotated[int, Field(ge=0)] = 0
+    updates_before: Annotated[int, Field(ge=0)] = 0
 
     def to_json(self) -> dict[str, Any]:
         config = config_to_dict(self.config)

@@ -13,7 +13,7 @@ from typing import Any
 from jedi_sdk.checkpoint.names import CheckpointError
 from jedi_sdk.settings import flatten, nest
 
-SCHEMA = 2
+SCHEMA = 3
 Values = dict[str, Any]
 
 ABSENT_IN_1 = {  # what settings mean that schema 1, or its older files, did not have
@@ -45,7 +45,12 @@ def _from_1(old: Values) -> Values:
     }
 
 
-MIGRATIONS: dict[int, Callable[[Values], Values]] = {1: _from_1}  # from each schema to the next
+def _from_2(old: Values) -> Values:
+    """Runs of schema 2 began with fresh networks, or did not say with whose."""
+    return {**old, "schema_version": 3, "begun_with": None, "env_steps_before": 0, "updates_before": 0}
+
+
+MIGRATIONS: dict[int, Callable[[Values], Values]] = {1: _from_1, 2: _from_2}  # from each schema to the next
 
 
 def to_newest(values: Values) -> Values:

@@ -7,7 +7,7 @@ writes what people read in them. huggingface_hub is imported only where the netw
 from .client import Hub
 from .describe import describe
 from .errors import HubError
-from .past import past
+from .past import begun_with, past
 from .pull import pull
 from .push import push
 from .resolve import Found, published, resolve
@@ -19,6 +19,7 @@ __all__ = [
     "Found",
     "Hub",
     "HubError",
+    "begun_with",
     "describe",
     "entries",
     "past",

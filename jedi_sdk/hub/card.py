@@ -88,6 +88,11 @@ def _training(folder: Path, card: Card, results: dict[str, Any]) -> list[str]:
             f"{results['env_steps']:,} real steps, {results['updates']:,} updates, "
             f"{results['training_seconds'] / 60:,.0f} minutes.\n"
         )
+        if card.begun_with:
+            said.append(
+                f"It began with the weights of `{card.begun_with}`, behind which there were {card.env_steps_before:,} "
+                f"real steps and {card.updates_before:,} updates.\n"
+            )
         if results["env_steps"] < card.config.schedule.env_steps:
             said.append(f"Taken from a run that goes on to {card.config.schedule.env_steps:,} real steps:\n")
     if results["training_command"] is not None:

@@ -27,8 +27,9 @@ def training_command(card: Card) -> str | None:
         plain = build_config(config.game, preset=preset, objective=objective, seed=config.seed)
     except ConfigError:  # a preset of this name is no more
         return None
-    named = ["--preset", preset, "--objective", objective, "--seed", str(config.seed)]
-    return shlex.join(["jedi", "train", config.game, *named, *_settings(config, plain)])
+    named = ["--preset", preset, "--objective", objective]
+    begun = ["--init", card.begun_with] if card.begun_with else [config.game, *named]
+    return shlex.join(["jedi", "train", *begun, "--seed", str(config.seed), *_settings(config, plain)])
 
 
 def _settings(config: Config, plain: Config) -> list[str]:

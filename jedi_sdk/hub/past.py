@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from jedi_sdk import checkpoint
+from jedi_sdk.checkpoint import Card
 
 from .resolve import Found
 from .results import read_results
@@ -25,6 +26,18 @@ class Past:
 def past(origin: Found | None) -> Past:
     """Of the agent in ``origin``. Raises ``CheckpointError`` where a file there leads out of it."""
     return Past() if origin is None else Past(_trained(origin.folder), _curve(origin))
+
+
+def begun_with(card: Card, origin: Found) -> Card:
+    """``card`` for a new run that begins with the agent in ``origin``, whose card it is: it says with whose weights,
+    and how much training they had. Raises ``CheckpointError``."""
+    known = past(origin).trained
+    return replace(
+        card,
+        begun_with=origin.name,
+        env_steps_before=card.env_steps_before + int(known["env_steps"] or 0),
+        updates_before=card.updates_before + int(known["updates"] or 0),
+    )
 
 
 def _trained(folder: Path) -> dict[str, float | None]:

@@ -31,6 +31,11 @@ class Found:
         return self.title or str(self.folder)
 
     @property
+    def name(self) -> str:
+        """What it was asked for by, or the name of its own folder: of the run, where it lies in one."""
+        return self.title.partition(" ")[0] if self.title else (self.run_dir or self.folder).name
+
+    @property
     def mine(self) -> bool:
         """May be written to."""
         return self.title is None

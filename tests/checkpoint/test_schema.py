@@ -64,6 +64,16 @@ def test_what_is_absent_means_what_it_meant_then() -> None:
     assert (card.library_version, card.action_meanings, card.parameters) == ("0.1.0", None, {})
 
 
+def test_a_run_of_schema_2_began_with_nobody_elses_weights() -> None:
+    new = checkpoint.Card(TINY, 3, "cpu", "float32").to_json()
+    old = {
+        name: value for name, value in new.items() if name not in ("begun_with", "env_steps_before", "updates_before")
+    }
+    card = checkpoint.Card.from_json({**old, "schema_version": 2})
+    assert (card.begun_with, card.env_steps_before, card.updates_before) == (None, 0, 0)
+    assert card.config == TINY
+
+
 def test_every_older_schema_has_a_way_to_the_next() -> None:
     assert sorted(MIGRATIONS) == list(range(1, checkpoint.SCHEMA))
 
@@ -100,7 +110,7 @@ def test_action_meanings_travel(tmp_path: Path, agent: JEDI) -> None:
         ({"schema_version": ...}, "its schema_version is None"),
         ({"schema_version": 1}, "its schema_version is 1; it must be a number from 2"),
         ({"schema_version": ..., "format": 1}, "it is not what schema 1 has .KeyError: 'action_meanings'"),
-        ({"colour": "red"}, "it says 'colour', which schema 2 does not have"),
+        ({"colour": "red"}, "it says 'colour', which schema 3 does not have"),
         ({"num_actions": ...}, "it does not say num_actions"),
         ({"config__denoiser__wings": 2}, r"it says config\.denoiser\.'wings'"),
         ({"config__space": ...}, r"it does not say config\.space"),

@@ -85,6 +85,13 @@ def test_resume_keeps_its_own_settings() -> None:
     assert "`jedi train --resume runs/b0`" in output
 
 
+def test_an_agent_to_begin_with_brings_its_game() -> None:
+    code, output = jedi("train", "pong", "--init", "breakout")
+    assert code == 2
+    assert "GAME cannot stand beside it" in output
+    assert "`jedi train --init breakout`" in output
+
+
 def test_a_used_run_folder_is_not_touched(tmp_path: Path) -> None:
     (tmp_path / "precious").touch()
     code, output = jedi("train", "pong", "--run-dir", tmp_path)

@@ -53,6 +53,12 @@ def test_resume_further(run_dir: Path) -> None:
     assert "env steps 96" in done.stderr
 
 
+def test_begin_with_the_weights_of_another_run(run_dir: Path, tmp_path: Path) -> None:
+    done = jedi("train", "--init", str(run_dir), "--seed", "5", "--run-dir", str(tmp_path / "next"))
+    assert done.returncode == 0, done.stderr
+    assert "seed 5" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

@@ -1,0 +1,80 @@
+"""A run may begin with the weights of an agent that was loaded: it keeps them, and says whose they were."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from jedi_sdk import JEDI, CheckpointError, ConfigError
+
+STANDING_STILL = ("optim.lr=1e-12", "optim.actor_critic_lr=1e-12")
+FRAMES = np.random.default_rng(0).integers(0, 256, (4, 64, 64, 3), dtype=np.uint8)
+
+
+@pytest.fixture(scope="module")
+def first(tmp_path_factory: pytest.TempPathFactory) -> JEDI:
+    folder = tmp_path_factory.mktemp("runs") / "first"
+    return JEDI("catch", preset="tiny").learn(run_dir=folder, progress=False)
+
+
+def encoded(agent: JEDI) -> torch.Tensor:
+    with torch.no_grad():
+        return agent.world_model.encoder(torch.from_numpy(FRAMES).permute(0, 3, 1, 2) / 127.5 - 1)
+
+
+def test_a_run_begins_with_the_weights_and_remembers_whose(first: JEDI, tmp_path: Path) -> None:
+    assert first.run_dir is not None
+    agent = JEDI.from_pretrained(first.run_dir, overrides=STANDING_STILL, device="cpu")
+    agent.learn(run_dir=tmp_path / "second", progress=False)
+    torch.testing.assert_close(encoded(agent), encoded(first))
+    fresh = JEDI("catch", preset="tiny", seed=1)
+    assert not torch.allclose(encoded(fresh), encoded(first))
+
+    card = JEDI.from_pretrained(tmp_path / "second", device="cpu")._card
+    updates = 3 * 2 * 2  # three parts, two updates an epoch, in the two epochs with data
+    assert (card.begun_with, card.env_steps_before) == ("first", 48)
+    assert card.updates_before >= updates
+    assert card.config.optim.lr == 1e-12
+
+
+def test_a_third_run_counts_both(first: JEDI, tmp_path: Path) -> None:
+    assert first.run_dir is not None
+    second = JEDI.from_pretrained(first.run_dir, device="cpu").learn(run_dir=tmp_path / "second", progress=False)
+    before = second._card
+    third = JEDI.from_pretrained(tmp_path / "second", device="cpu").learn(run_dir=tmp_path / "third", progress=False)
+    assert (third._card.begun_with, third._card.env_steps_before) == ("second", 96)
+    assert third._card.updates_before == 2 * before.updates_before
+
+
+def test_resuming_is_no_new_beginning(first: JEDI, tmp_path: Path) -> None:
+    assert first.run_dir is not None
+    JEDI.from_pretrained(first.run_dir, device="cpu").learn(run_dir=tmp_path / "second", progress=False)
+    resumed = JEDI.resume(tmp_path / "second", device="cpu").learn(env_steps=64, progress=False)
+    assert (resumed._card.begun_with, resumed._card.env_steps_before) == ("first", 48)
+
+
+def test_what_is_published_says_so(first: JEDI, tmp_path: Path) -> None:
+    assert first.run_dir is not None
+    agent = JEDI.from_pretrained(first.run_dir, overrides=["seed=7"], device="cpu")
+    agent.learn(run_dir=tmp_path / "second", progress=False)
+    folder = agent.export(tmp_path / "public", episodes=2, progress=False)
+    results = json.loads((folder / "results.json").read_text())
+    assert results["training_command"] == "jedi train --init first --seed 7"
+    assert (results["env_steps"], results["updates"]) == (48, agent._card.updates_before)  # as much as the first run
+    assert "It began with the weights of `first`, behind which there were 48 real steps" in (
+        folder / "README.md"
+    ).read_text().replace("\n", " ")
+
+
+def test_settings_may_change_but_not_sizes_or_game(first: JEDI) -> None:
+    assert first.run_dir is not None
+    with pytest.raises(CheckpointError, match=r"does not fit these networks"):
+        JEDI.from_pretrained(first.run_dir, overrides=["denoiser.channels=16"])
+    with pytest.raises(ConfigError, match=r"keeps its game: leave it out, or start a new agent"):
+        JEDI.from_pretrained(first.run_dir, overrides=["game=pong"])
+    with pytest.raises(ConfigError, match=r"optim.lr"):
+        JEDI.from_pretrained(first.run_dir, overrides=["optim.ler=1"])
