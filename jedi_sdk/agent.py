@@ -294,7 +294,8 @@ class JEDI:
         refuse_missing_parts(card, parts, folder)
         card = replace(card, config=changed_settings(card.config, overrides))
         place = choose_device(device)
-        dtype = card.dtype if place.type == card.device else card.config.run.dtype
+        wished = card.config.run.dtype
+        dtype = card.dtype if wished == "auto" and place.type == card.device else wished
         agent = cls.__new__(cls)  # as __init__ does, but from the card: no env has to be made
         agent._build(
             saved_game(card, env, trusted=found.mine),

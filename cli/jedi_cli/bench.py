@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -106,6 +107,12 @@ def variants(
 
 Where = Annotated[str | None, typer.Argument(metavar="[RUN]", help="As for `jedi eval`; without it, fresh networks.")]
 NumEnvs = Annotated[int, typer.Option(metavar="N", min=1, help="Dreams side by side.")]
+Dtype = Annotated[
+    str,
+    typer.Option(
+        metavar="NAME", help="float32 or bfloat16; auto: what a RUN was trained in, and for fresh networks the faster."
+    ),
+]
 Steps = Annotated[int, typer.Option(metavar="N", min=10, help="Batched steps to time.")]
 Horizon = Annotated[int, typer.Option(metavar="N", min=1, help="Steps until a dream is truncated.")]
 Game = Annotated[str, typer.Option(metavar="NAME", help="Of the fresh networks.")]
@@ -119,6 +126,7 @@ def dream(
     num_envs: NumEnvs = 64,
     steps: Steps = 100,
     horizon: Horizon = 50,
+    dtype: Dtype = "auto",
     json_file: Json = None,
     device: Device = "auto",
 ) -> None:
@@ -134,7 +142,9 @@ def dream(
     from jedi_sdk import JEDI
     from jedi_sdk.benchmark.dream import measure_dream
 
-    agent = JEDI.from_pretrained(run, device=device) if run else JEDI(game, preset=preset, device=device)
+    chosen = [f"run.dtype={dtype}"]
+    fresh = partial(JEDI, game, preset=preset)
+    agent = (partial(JEDI.from_pretrained, run) if run else fresh)(device=device, overrides=chosen)
     cost = measure_dream(agent, num_envs, steps, horizon)
     table = Table("a batched step", "time", "share", title=f"{cost.game}, {cost.preset}: {num_envs} dreams")
     step = num_envs / cost.steps_per_second

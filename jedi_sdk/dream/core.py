@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, cast, get_args
 
+import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor
@@ -34,31 +35,46 @@ from jedi_sdk.world_model.heads import Reading
 
 @dataclass(frozen=True)
 class Moment:
-    """Where ``b`` dreams stand: their state, the steps they took, and whether they are over. Never written to."""
+    """Where ``b`` dreams stand: their state, the steps they took, and whether they are over.
+
+    The latter two lie on the host, where it is decided who begins anew: for so few numbers numpy is quickest.
+    """
 
     state: DreamState
-    elapsed: Int64[Tensor, "b"]
-    over: Bool[Tensor, "b"]
+    elapsed: Int64[np.ndarray, "b"]
+    over: Bool[np.ndarray, "b"]
 
     def __len__(self) -> int:
         return len(self.elapsed)
 
     @cached_property
     def some_over(self) -> bool:
-        return True in self.over.tolist()  # quicker than any() for as few as these
+        return bool(self.over.any())
 
     def __getitem__(self, ids: Int64[Tensor, "s"]) -> Moment:
         """Some of them, by their numbers, which may repeat."""
-        return Moment(self.state[ids], self.elapsed[ids], self.over[ids])
-
-    def begun(self, ids: Int64[Tensor, "s"], state: DreamState) -> Moment:
-        """These dreams, but at ``ids`` some that begin at ``state``."""
-        elapsed, over = self.elapsed.index_fill(0, ids, 0), self.over.index_fill(0, ids, False)
-        return Moment(self.state.put(ids, state), elapsed, over)
+        numbers = ids.cpu().numpy()
+        return Moment(self.state[ids], self.elapsed[numbers], self.over[numbers])
 
     def put(self, ids: Int64[Tensor, "s"], some: Moment) -> Moment:
-        elapsed, over = self.elapsed.index_copy(0, ids, some.elapsed), self.over.index_copy(0, ids, some.over)
-        return Moment(self.state.put(ids, some.state), elapsed, over)
+        """These dreams, but at ``ids`` those of ``some``."""
+        return Moment(self.state.put(ids, some.state), *self._told(ids, some))
+
+    def put_(self, ids: Int64[Tensor, "s"], some: Moment) -> Moment:
+        """The same, and this moment's state is written to: for who has not handed it out."""
+        self.state.put_(ids, some.state)
+        return Moment(self.state, *self._told(ids, some))
+
+    def _told(self, ids: Tensor, some: Moment) -> tuple[np.ndarray, np.ndarray]:
+        numbers, elapsed, over = ids.cpu().numpy(), self.elapsed.copy(), self.over.copy()
+        elapsed[numbers], over[numbers] = some.elapsed, some.over
+        return elapsed, over
+
+
+def begun(state: DreamState) -> Moment:
+    """``state`` as that of dreams that have taken no step yet."""
+    b = len(state.z)
+    return Moment(state, np.zeros(b, np.int64), np.zeros(b, bool))
 
 
 class Dream:
@@ -110,16 +126,20 @@ class Dream:
 
     # -- going on -----------------------------------------------------------------------------------------------
 
-    def reset(self, ids: Int64[Tensor, "s"] | None = None, contexts: Starts | None = None) -> Tensor:
-        """New dreams, everywhere or at ``ids``, from ``contexts`` (one for each, or one for all) or from ``starts``."""
-        if ids is not None:
-            state = self._begin(len(ids), contexts)
-            self._moment = self.moment.begun(ids, state)
-            return self.view(state)
-        state = self._begin(self.num_envs, contexts)
-        steps = torch.zeros(self.num_envs, dtype=torch.int64, device=self.precision.device)
-        self._moment = Moment(state, steps, steps.bool())
-        return self.view(state)
+    def reset(
+        self, ids: Int64[Tensor, "s"] | None = None, contexts: Starts | None = None, in_place: bool = False
+    ) -> Tensor:
+        """New dreams, everywhere or at ``ids``, from ``contexts`` (one for each, or one for all) or from ``starts``.
+
+        ``in_place`` is quicker and writes into the state that the latest ``step`` made, so into the observations that
+        it returned: for who has kept neither.
+        """
+        fresh = begun(self._begin(self.num_envs if ids is None else len(ids), contexts))
+        if ids is None:
+            self._moment = fresh
+        else:
+            self._moment = self.moment.put_(ids, fresh) if in_place else self.moment.put(ids, fresh)
+        return self.view(fresh.state)
 
     def step(
         self, act: Int64[Tensor, "s"], ids: Int64[Tensor, "s"] | None = None
@@ -132,11 +152,11 @@ class Dream:
         if now.some_over:
             self._refuse_over(ids)
         state, rew, end = self.imagine(now.state, act)
-        elapsed = now.elapsed + 1
-        trunc = (elapsed >= self.horizon) & ~end
-        after = Moment(state, elapsed, end | trunc)
+        ended, elapsed = end.cpu().numpy(), now.elapsed + 1
+        trunc = (elapsed >= self.horizon) & ~ended
+        after = Moment(state, elapsed, ended | trunc)
         self._moment = after if ids is None else self.moment.put(ids, after)
-        return self.view(state), rew, end, trunc
+        return self.view(state), rew, end, torch.from_numpy(trunc).to(end.device)
 
     def imagine(
         self, state: DreamState, act: Int64[Tensor, "s"]
@@ -201,7 +221,7 @@ class Dream:
             return self.world_model.start_from(contexts.z, contexts.act, contexts.mask)
 
     def _refuse_over(self, ids: Tensor | None) -> None:
-        over = self.moment.over.nonzero().flatten().tolist()
+        over = np.flatnonzero(self.moment.over).tolist()
         stepped = over if ids is None else sorted(set(over) & set(ids.tolist()))
         raise DreamError(
             f"the dreams {stepped} are over: begin new ones there before the next step, for example by "

@@ -48,6 +48,7 @@ class DreamEnv(VectorEnv):
         render_mode: str | None = None,
     ) -> None:
         self.core, self.num_envs, self.to_numpy = core, core.num_envs, to_numpy
+        self._unseen = False  # whether the core's state is known to nobody else, so that it may be written to
         self.autoreset_mode, self.render_mode = AutoresetMode(autoreset_mode), render_mode
         if render_mode is not None:
             refuse_other_than("render_mode", render_mode, ["rgb_array"])
@@ -63,12 +64,13 @@ class DreamEnv(VectorEnv):
         refuse_closed(self)
         options, ids = options or {}, None
         if "reset_mask" in options:
-            ids = torch.from_numpy(np.flatnonzero(checked_mask(options["reset_mask"], self.num_envs))).to(self.device)
+            ids = self._numbers(checked_mask(options["reset_mask"], self.num_envs))
         contexts = asked_for(options, self.core.world_model, self.core.precision)
         super().reset(seed=seed)
         if seed is not None or not self.core.begun:
             self.core.seed(self._new_seed() if seed is None else seed)
-        self.core.reset(ids, contexts)
+        self.core.reset(ids, contexts, in_place=self._unseen)
+        self._unseen &= ids is not None  # contexts may be somebody's own
         return self.observe(), {}
 
     def step(self, actions: Any) -> Step:
@@ -77,6 +79,7 @@ class DreamEnv(VectorEnv):
         if self.autoreset_mode is AutoresetMode.NEXT_STEP and self.core.moment.some_over:
             return self._step_after_an_end(act)
         obs, rew, end, trunc = self.core.step(act)
+        self._unseen = self.to_numpy  # observations are copies, then
         if self.autoreset_mode is AutoresetMode.SAME_STEP and self.core.moment.some_over:
             shown, infos = self._begin_at_once(obs)
             return shown, *self._outcome(rew, end, trunc), infos
@@ -142,6 +145,7 @@ class DreamEnv(VectorEnv):
                 f"a state of {len(state)} dreams cannot be put in the places of {len(which)}: write the ids it is for"
             )
         self.core.moment = state if ids is None else self.core.moment.put(which, state)
+        self._unseen = False
         if seed is not None:
             self._seed(seed)
 
@@ -161,22 +165,25 @@ class DreamEnv(VectorEnv):
     def _step_after_an_end(self, act: Tensor) -> Step:
         """NEXT_STEP: what is over begins anew, whatever was to be done there; the others go on."""
         over = self.core.moment.over
-        rew, end, trunc = torch.zeros(self.num_envs, device=act.device), torch.zeros_like(over), torch.zeros_like(over)
-        self.core.reset(over.nonzero().flatten())
-        on = (~over).nonzero().flatten()
+        rew = torch.zeros(self.num_envs, device=act.device)
+        end, trunc = rew.bool(), rew.bool()
+        self.core.reset(self._numbers(over))
+        on = self._numbers(~over)
         if len(on):
             _, rew[on], end[on], trunc[on] = self.core.step(act[on], on)
         return self.observe(), *self._outcome(rew, end, trunc), {}
 
     def _begin_at_once(self, obs: Tensor) -> tuple[Any, dict[str, Any]]:
         """SAME_STEP: what is over begins anew; its last observation is told as gymnasium's ``SyncVectorEnv`` does."""
-        over = self.core.moment.over.cpu().numpy()
-        numbers, final = np.flatnonzero(over), np.empty(self.num_envs, object)
-        ids = torch.from_numpy(numbers).to(obs.device)
-        for i, last in zip(numbers.tolist(), self._array(obs.index_select(0, ids)), strict=True):
+        over, final = self.core.moment.over, np.empty(self.num_envs, object)
+        ids = self._numbers(over)
+        for i, last in zip(ids.tolist(), self._array(obs.index_select(0, ids)), strict=True):
             final[i] = last
-        obs = obs.index_copy(0, ids, self.core.reset(ids))
-        return self._array(obs), {"final_obs": final, "_final_obs": over, "final_info": {}, "_final_info": over.copy()}
+        self.core.reset(ids, in_place=True)  # nobody has seen this step's state yet
+        return self.observe(), {"final_obs": final, "_final_obs": over, "final_info": {}, "_final_info": over.copy()}
+
+    def _numbers(self, mask: np.ndarray) -> Tensor:
+        return torch.from_numpy(np.flatnonzero(mask)).to(self.device)
 
     def _actions(self, actions: Any, n: int) -> Tensor:
         return checked_actions(actions, n, self.core.world_model.num_actions, self.core.precision.device)

@@ -266,13 +266,31 @@ def test_nothing_of_a_moment_is_ever_written_to(make) -> None:
     env.reset(seed=3)
     moment = env.get_state()
     state: DreamState = moment.state
-    copies = [x.clone() for x in (state.z, state.act, *state.lstm, moment.elapsed, moment.over)]
+    parts = (state.z, state.act, *state.lstm, *map(torch.from_numpy, (moment.elapsed, moment.over)))
+    copies = [x.clone() for x in parts]
     play(env)
     env.step_some([0], [2])
     env.reset(options={"reset_mask": np.arange(N) < 2})
     env.set_state(env.get_state([0]), [3])
-    for kept, copy in zip((state.z, state.act, *state.lstm, moment.elapsed, moment.over), copies, strict=True):
+    for kept, copy in zip(parts, copies, strict=True):
         assert torch.equal(kept, copy)
+
+
+def test_what_was_set_or_handed_out_as_a_tensor_is_not_written_to(make) -> None:
+    env = make(mode="Disabled")
+    env.reset(seed=3)
+    state = env.get_state()
+    before = state.state.z.clone()
+    env.set_state(state)
+    env.reset(options={"reset_mask": np.arange(N) < 2})
+    assert torch.equal(state.state.z, before)
+
+    tensors = DreamEnv(env.core, "Disabled", to_numpy=False)
+    tensors.reset(seed=3)
+    obs = tensors.step(np.zeros(N, int))[0]
+    before = obs.clone()
+    tensors.reset(options={"reset_mask": np.ones(N, bool)})
+    assert torch.equal(obs, before)
 
 
 @pytest.mark.gpu
