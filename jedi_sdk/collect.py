@@ -15,10 +15,11 @@ from jedi_sdk.types import Policy
 
 @dataclass(frozen=True)
 class Episode:
-    """A finished real episode: the sum of its raw rewards, and its steps."""
+    """A finished real episode: the sum of its raw rewards, its steps, and which of the envs played it."""
 
     score: float
     length: int
+    env: int = 0
 
 
 class Collector:
@@ -73,7 +74,7 @@ class Collector:
         self.scores += np.asarray(rew) * alive
         self.lengths += alive
         done = (term | trunc) & alive
-        finished = [Episode(float(self.scores[i]), int(self.lengths[i])) for i in np.flatnonzero(done)]
+        finished = [Episode(float(self.scores[i]), int(self.lengths[i]), int(i)) for i in np.flatnonzero(done)]
         self.scores[done], self.lengths[done] = 0, 0
         # A reset env begins anew, and so does one that lost a life but plays on; a last frame ends its episode.
         self.step = np.where(self.dead | (end & ~done), 0, self.step + 1).astype(np.int32)

@@ -18,6 +18,7 @@ from jedi_sdk.curves import plot_learning_curve
 from jedi_sdk.dream import Starts
 from jedi_sdk.dream.probe import ProbeTrainer
 from jedi_sdk.envs import Game, make_envs
+from jedi_sdk.explore import Exploring, Sticky
 from jedi_sdk.health import RunError
 from jedi_sdk.interrupt import Interrupt
 from jedi_sdk.learner import Learner
@@ -115,12 +116,15 @@ class Trainer:
         chunk = max(self.config.env.num_envs, missing // COLLECT_CHUNKS)
         learner = self.learner
         actor = Actor(learner.actor_critic, learner.rng, learner.world_model.encode, epsilon=self.config.env.epsilon)
+        explorers = self.config.env.explorers
+        lasting = Sticky(learner.actor_critic.num_actions, learner.rng)
+        policy = Exploring(actor, lasting, explorers) if explorers else actor
         while self.counters.env_steps < goal:
             with learner.precision.autocast():
-                steps, episodes = self.collector.collect(actor, min(chunk, goal - self.counters.env_steps))
+                steps, episodes = self.collector.collect(policy, min(chunk, goal - self.counters.env_steps))
             self.counters.env_steps += steps
             self.counters.episodes += len(episodes)
-            self.monitor.collected(episodes, self._now())
+            self.monitor.collected([episode for episode in episodes if episode.env >= explorers], self._now())
             self._save_or_stop()
 
     def _update(self, part: str) -> None:

@@ -4,41 +4,22 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from typing import Any
-
-import numpy as np
-import torch
-from torch import Tensor
 
 from jedi_sdk.collect import Collector
 from jedi_sdk.config import Config
 from jedi_sdk.envs import Game, make_envs
+from jedi_sdk.explore import Sticky
 from jedi_sdk.fidelity.held_out import HeldOut, play, play_held_out
 from jedi_sdk.fidelity.positions import Located, has_positions, play_located
 from jedi_sdk.fidelity.progress import Progress, part
 from jedi_sdk.fidelity.subject import Player
 from jedi_sdk.precision import Precision
 from jedi_sdk.replay import Replay
+from jedi_sdk.rng import Rng
 
-CHANGES = 0.3  # how often the sticky policy draws a new action
 SPREAD = 16  # held-out steps for each context: rewards are rare
 LOCATED_STEPS = 16_000  # real steps with known positions: the probe wants thousands with the ball in play
 HELD_OUT, LOCATED = 1_000_003, 2_000_003  # added to the seed: the three recordings share none
-
-
-class Sticky:
-    """Random actions that last: each env keeps its action and draws a new one in ``CHANGES`` of the steps.
-
-    Uniform random play jitters on the spot; this one crosses the screen, so that more of the game is seen.
-    """
-
-    def __init__(self, num_actions: int, seed: int) -> None:
-        self.num_actions, self.rng = num_actions, np.random.default_rng(seed)
-
-    def __call__(self, x: Tensor, state: np.ndarray | None, first: Tensor) -> tuple[Tensor, Any]:
-        drawn = self.rng.integers(self.num_actions, size=len(x))
-        act = drawn if state is None else np.where(self.rng.random(len(x)) < CHANGES, drawn, state)
-        return torch.from_numpy(act), act
 
 
 @dataclass(frozen=True)
@@ -63,12 +44,12 @@ def set_stage(
     replay = Replay(None, config.env.num_envs, 2 * (frames + config.env.num_envs), context=config.context)
     try:
         collector = Collector(envs, replay, seed, precision.device, config.env.life_loss_ends)
-        play(collector, Sticky(num_actions, seed), frames, precision, part(progress, 0.0, 0.3), "playing")
+        play(collector, Sticky(num_actions, Rng(seed)), frames, precision, part(progress, 0.0, 0.3), "playing")
     finally:
         envs.close()
 
     def player(offset: int) -> Player:
-        return Player(game, Sticky(num_actions, seed + offset), config, precision, seed + offset)
+        return Player(game, Sticky(num_actions, Rng(seed + offset)), config, precision, seed + offset)
 
     held_out = play_held_out(player(HELD_OUT), contexts, horizon, part(progress, 0.3, 0.5), SPREAD)
     steps = min(frames, LOCATED_STEPS)

@@ -46,8 +46,10 @@ def _from_1(old: Values) -> Values:
 
 
 def _from_2(old: Values) -> Values:
-    """Runs of schema 2 began with fresh networks, or did not say with whose."""
-    return {**old, "schema_version": 3, "begun_with": None, "env_steps_before": 0, "updates_before": 0}
+    """Runs of schema 2 began with fresh networks, or did not say with whose; and nobody explored."""
+    config = nest({"env.explorers": 0} | flatten(old["config"]))
+    before = {"begun_with": None, "env_steps_before": 0, "updates_before": 0}
+    return {**old, "schema_version": 3, **before, "config": config}
 
 
 MIGRATIONS: dict[int, Callable[[Values], Values]] = {1: _from_1, 2: _from_2}  # from each schema to the next

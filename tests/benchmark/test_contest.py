@@ -17,7 +17,7 @@ import torch
 from jedi_sdk.benchmark import Contest, find_variants
 from jedi_sdk.benchmark.plot import plot_contest
 from jedi_sdk.benchmark.result import SCHEMA, Result, load_results, to_json
-from jedi_sdk.benchmark.stage import Sticky, set_stage
+from jedi_sdk.benchmark.stage import set_stage
 from jedi_sdk.benchmark.table import contest_markdown
 from jedi_sdk.checkpoint import CheckpointError
 from jedi_sdk.config import ConfigError
@@ -153,18 +153,6 @@ def test_breakout_has_displacement() -> None:
     assert stage.num_actions == 4
     again = set_stage(resolve_game("breakout"), config, CPU, frames=300, contexts=20, horizon=50, progress=silent)
     assert again.fingerprint == stage.fingerprint
-
-
-def test_sticky_actions_last_and_use_every_action() -> None:
-    policy, x = Sticky(4, seed=0), torch.zeros(8, 1)
-    acts, state = [], None
-    for _ in range(2_000):
-        act, state = policy(x, state, torch.zeros(8, dtype=torch.bool))
-        acts.append(act)
-    played = torch.stack(acts)
-    changed = (played[1:] != played[:-1]).float().mean().item()
-    assert changed == pytest.approx(0.3 * 3 / 4, abs=0.01)  # a quarter of the draws is the same action again
-    assert (torch.bincount(played.flatten()) / played.numel()).tolist() == pytest.approx([0.25] * 4, abs=0.02)
 
 
 def test_names_of_variants() -> None:

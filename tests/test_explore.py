@@ -1,0 +1,68 @@
+"""Random actions that last, and envs in which they are played."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from jedi_sdk import JEDI, ConfigError
+from jedi_sdk.explore import Exploring, Sticky
+from jedi_sdk.load import build_config
+from jedi_sdk.replay import Replay
+from jedi_sdk.rng import Rng
+
+NOBODY = torch.zeros(8, dtype=torch.bool)
+
+
+def test_sticky_actions_last_and_use_every_action() -> None:
+    policy, x = Sticky(4, Rng(0)), torch.zeros(8, 1)
+    acts, state = [], None
+    for _ in range(2_000):
+        act, state = policy(x, state, NOBODY)
+        acts.append(act)
+    played = torch.stack(acts)
+    changed = (played[1:] != played[:-1]).float().mean().item()
+    assert changed == pytest.approx(0.3 * 3 / 4, abs=0.01)  # a quarter of the draws is the same action again
+    assert (torch.bincount(played.flatten()) / played.numel()).tolist() == pytest.approx([0.25] * 4, abs=0.02)
+
+
+def counting(x: torch.Tensor, state: int | None, first: torch.Tensor) -> tuple[torch.Tensor, int]:
+    """Action 9 everywhere; remembers how often it was asked."""
+    return torch.full((len(x),), 9), (state or 0) + 1
+
+
+def test_the_first_envs_explore_and_the_others_follow_the_policy() -> None:
+    exploring, x, state = Exploring(counting, Sticky(4, Rng(0)), explorers=3), torch.zeros(8, 1), None
+    seen = set()
+    for _ in range(100):
+        act, state = exploring(x, state, NOBODY)
+        assert (act[3:] == 9).all()
+        seen |= set(act[:3].tolist())
+    assert seen == {0, 1, 2, 3}
+    assert state is not None
+    assert state[0] == 100  # the policy saw every step
+
+
+def test_explorers_are_dreamed_of_but_not_scored(tmp_path: Path) -> None:
+    """Catch with a policy that always moves left: what the other env did must be something else."""
+    agent = JEDI(
+        "catch", preset="tiny", overrides=["env.explorers=1", "env.epsilon=0", "schedule.first_epoch.env_steps=200"]
+    )
+    with torch.no_grad():
+        agent.actor_critic.actor.bias[0] = 100.0
+    agent.learn(env_steps=200, run_dir=tmp_path / "run", progress=False)
+    assert agent._trainer is not None
+    replay: Replay = agent._trainer.replay
+    explored, followed = replay.columns["act"][: replay.count].T
+    assert set(followed.tolist()) == {0}
+    assert set(explored.tolist()) == {0, 1, 2}
+    assert {episode.env for episode in agent._trainer.monitor.episodes} == {1}
+    np.testing.assert_array_less(0, len(agent._trainer.monitor.episodes))
+
+
+def test_somebody_must_follow_the_policy() -> None:
+    with pytest.raises(ConfigError, match=r"env.explorers=4 leaves no env for the policy"):
+        build_config("breakout", preset="small", overrides=["env.explorers=4"])
