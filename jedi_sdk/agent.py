@@ -165,6 +165,18 @@ class JEDI:
             self._found(Found(latest[-1]) if latest else None)
         return self
 
+    def forget_policy(self, seed: int | None = None) -> JEDI:
+        """A fresh policy in the place of its own, to be learned anew in the same dreams. Raises ``RunError`` for a part
+        that was passed by argument: only you know how it begins.
+        """
+        if "actor_critic" in self._card.custom:
+            raise RunError("this agent's actor_critic was passed by argument: pass a fresh one to from_pretrained")
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(self.config.seed if seed is None else seed)
+            fresh = ActorCritic(self.world_model.latent_shape, self.world_model.num_actions, self.config.actor_critic)
+        self.actor_critic.load_state_dict(fresh.state_dict())
+        return self
+
     def _leave(self, origin: Found) -> None:
         """What is trained on from here is another agent: its card says where it began; its dtype suits this machine."""
         self.precision = choose_precision(self.precision.device, self.config.run.dtype)

@@ -61,6 +61,14 @@ Init = Annotated[
         show_default=False,
     ),
 ]
+NewPolicy = Annotated[
+    bool,
+    typer.Option(
+        "--new-policy",
+        help="Of the agent named by --init, keep the world model alone.",
+        rich_help_panel="What to learn",
+    ),
+]
 RunDir = Annotated[
     Path | None,
     typer.Option(
@@ -92,6 +100,7 @@ def train(
     config: ConfigFile = None,
     overrides: Overrides = None,
     init: Init = None,
+    new_policy: NewPolicy = False,
     env_steps: EnvSteps = None,
     seed: Seed = None,
     device: Device = "auto",
@@ -117,11 +126,13 @@ def train(
     what = {"GAME": game, "--preset": preset, "--objective": objective, "--config": config}
     how = {"--set": overrides, "--seed": seed, "--run-dir": run_dir, "--overwrite": overwrite or None}
     if resume:
-        _refuse_beside({**what, "--init": init, **how}, "--resume", resume)
+        _refuse_beside({**what, "--init": init, "--new-policy": new_policy or None, **how}, "--resume", resume)
         folder = resume
     else:
         if init:
             _refuse_beside(what, "--init", init)
+        elif new_policy:
+            raise CommandError("--new-policy keeps a world model: name whose, jedi train --init breakout --new-policy.")
         folder = run_dir or _default_run_dir(Path(init).name if init else _required(game))
         _refuse_used(folder, overwrite)
 
@@ -133,6 +144,8 @@ def train(
         elif init:
             settings = [*(overrides or ()), *([] if seed is None else [f"seed={seed}"])]
             agent = JEDI.from_pretrained(init, overrides=settings, device=device)
+            if new_policy:
+                agent.forget_policy()
             agent.learn(env_steps=env_steps, run_dir=folder, overwrite=overwrite)
         else:
             agent = JEDI(

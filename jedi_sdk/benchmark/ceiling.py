@@ -12,10 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from torch import Tensor
 
-from jedi_sdk.actor_critic import ActorCritic
 from jedi_sdk.agent import JEDI
 from jedi_sdk.benchmark.awake import Awake
 from jedi_sdk.evaluate import Evaluation
@@ -42,7 +40,7 @@ def measure_ceiling(
     """Makes the agent forget its policy and learn another, for ``updates``, from what its encoder makes of the real
     game. Every ``every`` updates there is a point of the curve, and the agent as it is goes to the folder ``out``."""
     config, precision = agent.config, agent.precision
-    _forget(agent, seed)
+    agent.forget_policy(seed)
     learner = Learner(config, agent.world_model, agent.actor_critic, precision)
     real = agent.real_env(config.optim.batch_size, to_numpy=False)
     curve, per_update = [], config.optim.batch_size * config.actor_critic.horizon
@@ -62,14 +60,6 @@ def measure_ceiling(
     finally:
         real.close()
     return Ceiling(agent.evaluate(episodes, seed=seed, progress=False), updates, updates * per_update, curve)
-
-
-def _forget(agent: JEDI, seed: int) -> None:
-    """A fresh policy in the place of the agent's own."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        fresh = ActorCritic(agent.world_model.latent_shape, agent.world_model.num_actions, agent.config.actor_critic)
-    agent.actor_critic.load_state_dict(fresh.state_dict())
 
 
 def _point(updates: int, env_steps: int, awake: Awake, terms: dict[str, Tensor]) -> dict[str, float]:
