@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from jedi_sdk import JEDI, CheckpointError, ConfigError
+from jedi_sdk.health import RunError
 
 STANDING_STILL = ("optim.lr=1e-12", "optim.actor_critic_lr=1e-12")
 FRAMES = np.random.default_rng(0).integers(0, 256, (4, 64, 64, 3), dtype=np.uint8)
@@ -78,3 +79,20 @@ def test_settings_may_change_but_not_sizes_or_game(first: JEDI) -> None:
         JEDI.from_pretrained(first.run_dir, overrides=["game=pong"])
     with pytest.raises(ConfigError, match=r"optim.lr"):
         JEDI.from_pretrained(first.run_dir, overrides=["optim.ler=1"])
+
+
+def test_a_new_policy_in_the_same_dreams(first: JEDI) -> None:
+    assert first.run_dir is not None
+    agent = JEDI.from_pretrained(first.run_dir, device="cpu")
+    with torch.no_grad():
+        agent.actor_critic.actor.bias.fill_(1.0)
+    agent.forget_policy()
+    assert not agent.actor_critic.actor.bias.any()  # a fresh policy is uniform
+    assert not torch.allclose(agent.actor_critic.lstm.input.weight, first.actor_critic.lstm.input.weight)
+    torch.testing.assert_close(encoded(agent), encoded(first))
+
+
+def test_a_policy_of_ones_own_is_not_forgotten() -> None:
+    own = JEDI("catch", preset="tiny").actor_critic
+    with pytest.raises(RunError, match=r"passed by argument: pass a fresh one"):
+        JEDI("catch", preset="tiny", actor_critic=own).forget_policy()

@@ -92,6 +92,12 @@ def test_an_agent_to_begin_with_brings_its_game() -> None:
     assert "`jedi train --init breakout`" in output
 
 
+def test_a_new_policy_needs_an_agent_to_begin_with() -> None:
+    code, output = jedi("train", "pong", "--new-policy")
+    assert code == 2
+    assert "jedi train --init breakout --new-policy" in output
+
+
 def test_a_used_run_folder_is_not_touched(tmp_path: Path) -> None:
     (tmp_path / "precious").touch()
     code, output = jedi("train", "pong", "--run-dir", tmp_path)
