@@ -27,10 +27,10 @@ def push(
 ) -> str:
     """Makes ``repo`` if need be and uploads what changed; the commit's address.
 
-    ``private`` holds for a new repository; ``revision`` is a branch, made if need be; ``tag`` names what was pushed,
-    for good. Only the files that ``checkpoint.kind_of(folder).public`` names leave this machine; those of an earlier
-    push that ``folder`` lacks are removed. Raises ``HubError``, and ``CheckpointError`` where the folder is not whole
-    or has links out of it.
+    ``private`` holds for a new repository; one that is public is refused. ``revision`` is a branch, made if need be;
+    ``tag`` names what was pushed, for good. Only the files that ``checkpoint.kind_of(folder).public`` names leave
+    this machine; those of an earlier push that ``folder`` lacks are removed. Raises ``HubError``, and
+    ``CheckpointError`` where the folder is not whole or has links out of it.
     """
     if not REPO.fullmatch(repo):
         raise HubError(f"{repo!r} cannot be a repository's name: write it as owner/name")
@@ -66,6 +66,11 @@ def _send(files: Files, repo: str, private: bool | None, revision: str | None, t
 
     api = HfApi(endpoint=hub.address, token=hub.token, library_name="jedi-sdk")
     api.create_repo(repo, private=private, exist_ok=True)
+    if private and not api.model_info(repo).private:
+        raise HubError(
+            f"{repo} is public already, and private=True holds for a new repository: nothing was sent. Make it private "
+            "in its settings on the Hub first, or name another repository"
+        )
     if revision is not None:
         api.create_branch(repo, branch=revision, exist_ok=True)
     stale = OURS.intersection(api.list_repo_files(repo, revision=revision)) - files.keys()

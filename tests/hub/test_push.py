@@ -52,6 +52,17 @@ def test_nothing_is_uploaded_twice(server: HubServer, writer: Hub, exported: Pat
     assert uploads(server) == []
 
 
+def test_what_is_to_be_private_is_not_sent_to_the_public(server: HubServer, writer: Hub, exported: Path) -> None:
+    push(exported, "me/open", hub=writer)
+    server.seen.clear()
+    with pytest.raises(HubError, match=r"me/open is public already, and private=True.*name another repository"):
+        push(exported, "me/open", private=True, hub=writer)
+    assert uploads(server) == []
+    push(exported, "me/closed", private=True, hub=writer)
+    push(exported, "me/closed", private=True, hub=writer)
+    assert server.repos["me/closed"].private
+
+
 def test_branches_and_tags(server: HubServer, writer: Hub, exported: Path, tmp_path: Path) -> None:
     push(exported, "me/many", private=True, tag="v1", hub=writer)
     repo = server.repos["me/many"]
