@@ -115,6 +115,7 @@ class JEDI:
         self.game, self.config, self.precision = game, config, precision
         self.origin: Found | None = None  # the checkpoint that holds this agent as it is now
         self._trainer: Trainer | None = None
+        self._new_policy = False
         self._starts: Starts | None = None
         self.probe: PixelProbe | None = None  # paints latents, once it has been fitted
         self._acting = Rng(config.seed, precision.device)
@@ -175,12 +176,13 @@ class JEDI:
             torch.manual_seed(self.config.seed if seed is None else seed)
             fresh = ActorCritic(self.world_model.latent_shape, self.world_model.num_actions, self.config.actor_critic)
         self.actor_critic.load_state_dict(fresh.state_dict())
+        self._new_policy = True
         return self
 
     def _leave(self, origin: Found) -> None:
         """What is trained on from here is another agent: its card says where it began; its dtype suits this machine."""
         self.precision = choose_precision(self.precision.device, self.config.run.dtype)
-        self._card = replace(begun_with(self._card, origin), dtype=self.precision.name)
+        self._card = replace(begun_with(self._card, origin, self._new_policy), dtype=self.precision.name)
 
     def _found(self, origin: Found | None) -> None:
         self.origin = origin
@@ -319,7 +321,7 @@ class JEDI:
             folder,
         )
         refuse_other_sizes(card, agent._card, folder)
-        before = ("begun_with", "env_steps_before", "updates_before")
+        before = ("begun_with", "env_steps_before", "updates_before", "begun_by")
         agent._card = replace(agent._card, **{name: getattr(card, name) for name in before})
         agent._found(found)
         return agent

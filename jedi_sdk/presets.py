@@ -31,13 +31,13 @@ SMALL = replace(
     ATARI100K,
     preset="small",
     context=8,  # a ball that is missed in Breakout is out of sight for 5 steps; a context of 4 forgets it
-    env=EnvConfig(num_envs=4),
+    env=EnvConfig(num_envs=4, explorers=2),  # a policy that sits in a corner shows its dreams nothing else
     encoder=EncoderConfig(patch=4),
     denoiser=DenoiserConfig(channels=64, cond_channels=128, attention=False),
     heads=HeadsConfig(channels=32, depths=(1,), cond_channels=64, pool=True, lstm=256, attention=False),
     pixel=PixelConfig(channels=32, heads_channels=16, depths=(1, 1, 1, 1)),
     actor_critic=ActorCriticConfig(channels=32, lstm=256),
-    sampler=SamplerConfig(steps=2),  # truer than 3 on Breakout, and a third cheaper
+    sampler=SamplerConfig(steps=1),  # on Breakout truer than more of them, and cheaper
     optim=OptimConfig(lr=3e-4),  # a small budget wants a faster start
     schedule=ScheduleConfig(
         env_steps=50_000,  # real steps cost next to nothing here, and rare rewards want many
@@ -57,6 +57,7 @@ CATCH = replace(
     heads=HeadsConfig(channels=32, depths=(1,), cond_channels=64, pool=False, lstm=256, attention=False),
     pixel=PixelConfig(channels=16, heads_channels=8, depths=(1, 1, 1, 1)),
     actor_critic=ActorCriticConfig(channels=32, lstm=256, horizon=7),
+    sampler=SamplerConfig(steps=2),
     optim=OptimConfig(lr=3e-4, actor_critic_lr=3e-4),
     schedule=ScheduleConfig(
         env_steps=6_800, first_epoch=Work(4_000, 600, 600, 300), epoch=Work(400, 120, 120, 120), final_epochs=1

@@ -60,11 +60,14 @@ def test_resuming_is_no_new_beginning(first: JEDI, tmp_path: Path) -> None:
 
 def test_what_is_published_says_so(first: JEDI, tmp_path: Path) -> None:
     assert first.run_dir is not None
-    agent = JEDI.from_pretrained(first.run_dir, overrides=["seed=7"], device="cpu")
+    agent = JEDI.from_pretrained(first.run_dir, overrides=["seed=7", "optim.lr=0.0002"], device="cpu").forget_policy()
     agent.learn(run_dir=tmp_path / "second", progress=False)
     folder = agent.export(tmp_path / "public", episodes=2, progress=False)
     results = json.loads((folder / "results.json").read_text())
-    assert results["training_command"] == "jedi train --init first --seed 7"
+    assert (
+        results["training_command"]
+        == "jedi train --init first --new-policy --set optim.lr=0.0002 --seed 7 --env-steps 48"
+    )
     assert (results["env_steps"], results["updates"]) == (48, agent._card.updates_before)  # as much as the first run
     assert "It began with the weights of `first`, behind which there were 48 real steps" in (
         folder / "README.md"

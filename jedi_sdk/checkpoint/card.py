@@ -25,7 +25,8 @@ LABELS = {"game": "game", "preset": "preset", "objective": "objective_name"}  # 
 class Card:
     """``custom`` names parts passed by argument, with their class; ``action_meanings`` has a word for each action,
     where the game says them; ``parameters`` counts each part's; ``library_version`` is the one that wrote it.
-    ``begun_with``: another agent, whose weights the run began with, after so many real steps and updates.
+    ``begun_with``: another agent, whose weights the run began with, after so many real steps and updates;
+    ``begun_by``: the options of ``jedi train`` that did so.
     """
 
     __pydantic_config__ = ConfigDict(strict=True, revalidate_instances="always")
@@ -41,6 +42,7 @@ class Card:
     begun_with: Word | None = None
     env_steps_before: Annotated[int, Field(ge=0)] = 0
     updates_before: Annotated[int, Field(ge=0)] = 0
+    begun_by: tuple[Word, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         config = config_to_dict(self.config)
@@ -60,7 +62,8 @@ class Card:
         said = {name: value for name, value in values.items() if name not in ("schema_version", *LABELS)}
         meanings = values["action_meanings"]
         words = tuple(meanings) if isinstance(meanings, list) else meanings
-        card = _checked(CARD, Card(**{**said, "config": config, "action_meanings": words}))
+        options = tuple(values["begun_by"]) if isinstance(values["begun_by"], list) else values["begun_by"]
+        card = _checked(CARD, Card(**{**said, "config": config, "action_meanings": words, "begun_by": options}))
         if card.action_meanings is not None and len(card.action_meanings) != card.num_actions:
             raise CheckpointError(f"it has {len(meanings)} action_meanings for {card.num_actions} actions")
         return card

@@ -22,18 +22,20 @@ def training_command(card: Card) -> str | None:
     config = card.config
     if card.custom or config.game.startswith("callable:"):
         return None
+    if card.begun_by:
+        goal = ["--env-steps", str(config.schedule.env_steps)]
+        return shlex.join(["jedi", "train", *card.begun_by, "--seed", str(config.seed), *goal])
     preset, objective = config.preset, config.objective_name
     try:
         plain = build_config(config.game, preset=preset, objective=objective, seed=config.seed)
     except ConfigError:  # a preset of this name is no more
         return None
-    named = ["--preset", preset, "--objective", objective]
-    begun = ["--init", card.begun_with] if card.begun_with else [config.game, *named]
-    return shlex.join(["jedi", "train", *begun, "--seed", str(config.seed), *_settings(config, plain)])
+    named = ["--preset", preset, "--objective", objective, "--seed", str(config.seed)]
+    return shlex.join(["jedi", "train", config.game, *named, *settings(config, plain)])
 
 
-def _settings(config: Config, plain: Config) -> list[str]:
-    """``--set`` for all that the names alone do not say, and that matters."""
+def settings(config: Config, plain: Config) -> list[str]:
+    """``--set`` for all that makes ``config`` of ``plain``, and that matters."""
     before, now = flatten(config_to_dict(plain)), flatten(config_to_dict(config))
     idle = "pixel." if config.space == "latent" else "-"
     changed = [f"{key}={json.dumps(v)}" for key, v in now.items() if before[key] != v and not key.startswith(idle)]

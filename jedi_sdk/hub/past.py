@@ -9,6 +9,7 @@ from typing import Any
 from jedi_sdk import checkpoint
 from jedi_sdk.checkpoint import Card
 
+from .commands import settings
 from .resolve import Found
 from .results import read_results
 
@@ -28,13 +29,15 @@ def past(origin: Found | None) -> Past:
     return Past() if origin is None else Past(_trained(origin.folder), _curve(origin))
 
 
-def begun_with(card: Card, origin: Found) -> Card:
-    """``card`` for a new run that begins with the agent in ``origin``, whose card it is: it says with whose weights,
-    and how much training they had. Raises ``CheckpointError``."""
-    known = past(origin).trained
+def begun_with(card: Card, origin: Found, new_policy: bool) -> Card:
+    """``card`` for a new run that begins with the agent in ``origin``, or with its world model alone: it says with
+    whose weights, how much training they had, and by which options. Raises ``CheckpointError``."""
+    known, before = past(origin).trained, checkpoint.read_card(origin.folder).config
+    changes = settings(replace(card.config, seed=before.seed), before)
     return replace(
         card,
         begun_with=origin.name,
+        begun_by=("--init", origin.name, *(["--new-policy"] if new_policy else []), *changes),
         env_steps_before=card.env_steps_before + int(known["env_steps"] or 0),
         updates_before=card.updates_before + int(known["updates"] or 0),
     )

@@ -67,7 +67,9 @@ def test_what_is_absent_means_what_it_meant_then() -> None:
 def test_a_run_of_schema_2_began_with_nobody_elses_weights() -> None:
     new = checkpoint.Card(TINY, 3, "cpu", "float32").to_json()
     old = {
-        name: value for name, value in new.items() if name not in ("begun_with", "env_steps_before", "updates_before")
+        name: value
+        for name, value in new.items()
+        if name not in ("begun_with", "env_steps_before", "updates_before", "begun_by")
     }
     card = checkpoint.Card.from_json({**old, "schema_version": 2})
     assert (card.begun_with, card.env_steps_before, card.updates_before) == (None, 0, 0)
