@@ -202,8 +202,6 @@ def _at_odds(config: Config) -> Iterator[str]:
         yield "sampler.s_tmin must not exceed sampler.s_tmax; write for example sampler.s_tmin=0.0"
     if low_high[0] >= low_high[1]:
         yield "objective.sigma_clip must rise; write for example objective.sigma_clip=[0.002, 20.0]"
-    if (n := config.env.num_envs) <= config.env.explorers:
-        yield f"env.explorers={config.env.explorers} leaves no env for the policy; write at most env.explorers={n - 1}"
     if not any(config.replay.recency):
         yield "replay.recency needs a weight above 0; write for example replay.recency=[0.1, 0.1, 0.1, 0.7]"
     if not config.heads.depths:

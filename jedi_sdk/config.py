@@ -19,7 +19,7 @@ class EnvConfig:
     num_envs: int = 1  # 1; real envs stepped side by side while collecting
     life_loss_ends: bool = True  # True; a lost life ends a training episode, never an evaluation episode
     epsilon: float = 0.01  # 0.01; share of random actions while collecting
-    explorers: int = 0  # 0; envs that play random actions that last: what they find is dreamed of, not scored
+    explorers: int = 0  # 0; envs, at most all but one, that play random actions that last: dreamed of, not scored
 
 
 @dataclass(frozen=True)

@@ -116,7 +116,7 @@ class Trainer:
         chunk = max(self.config.env.num_envs, missing // COLLECT_CHUNKS)
         learner = self.learner
         actor = Actor(learner.actor_critic, learner.rng, learner.world_model.encode, epsilon=self.config.env.epsilon)
-        explorers = self.config.env.explorers
+        explorers = min(self.config.env.explorers, self.config.env.num_envs - 1)
         lasting = Sticky(learner.actor_critic.num_actions, learner.rng)
         policy = Exploring(actor, lasting, explorers) if explorers else actor
         while self.counters.env_steps < goal:

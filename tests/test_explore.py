@@ -8,9 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from jedi_sdk import JEDI, ConfigError
+from jedi_sdk import JEDI
 from jedi_sdk.explore import Exploring, Sticky
-from jedi_sdk.load import build_config
 from jedi_sdk.replay import Replay
 from jedi_sdk.rng import Rng
 
@@ -63,6 +62,8 @@ def test_explorers_are_dreamed_of_but_not_scored(tmp_path: Path) -> None:
     np.testing.assert_array_less(0, len(agent._trainer.monitor.episodes))
 
 
-def test_somebody_must_follow_the_policy() -> None:
-    with pytest.raises(ConfigError, match=r"env.explorers=4 leaves no env for the policy"):
-        build_config("breakout", preset="small", overrides=["env.explorers=4"])
+def test_at_least_one_env_follows_the_policy(tmp_path: Path) -> None:
+    agent = JEDI("catch", preset="tiny", overrides=["env.explorers=5", "schedule.first_epoch.env_steps=200"])
+    agent.learn(env_steps=200, run_dir=tmp_path / "run", progress=False)
+    assert agent._trainer is not None
+    assert {episode.env for episode in agent._trainer.monitor.episodes} == {1}

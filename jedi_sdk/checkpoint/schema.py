@@ -47,8 +47,11 @@ def _from_1(old: Values) -> Values:
 
 def _from_2(old: Values) -> Values:
     """Runs of schema 2 began with fresh networks, or did not say with whose; and nobody explored."""
-    config = nest({"env.explorers": 0} | flatten(old["config"]))
+    settings = flatten(old["config"])
     before = {"begun_with": None, "env_steps_before": 0, "updates_before": 0, "begun_by": []}
+    if early := sorted((old.keys() & before.keys()) | (settings.keys() & {"env.explorers"})):
+        raise KeyError(early[0])
+    config = nest({"env.explorers": 0} | settings)
     return {**old, "schema_version": 3, **before, "config": config}
 
 

@@ -25,8 +25,8 @@ def denoise_terms(
 
 @torch.no_grad()
 def latent_terms(z: Float[Tensor, "b t c h w"], context: int) -> dict[str, Tensor]:
-    """The batch's spread of latents, and what repeating the context's last one would cost."""
+    """The batch's spread of latents, and the mean square of their change behind the context."""
     return {
         "latent/std": z.flatten(0, 1).std(0).mean(),
-        "latent/repeat_last": (z[:, context] - z[:, context - 1]).square().mean(),
+        "latent/change": (z[:, context] - z[:, context - 1]).square().mean(),
     }

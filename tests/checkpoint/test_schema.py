@@ -57,7 +57,7 @@ def test_it_is_written_again_in_todays_schema_and_stays_the_same(schema_1: Path,
 def test_what_is_absent_means_what_it_meant_then() -> None:
     """``run.probe`` came late to schema 1, ``space`` after it: the defaults of that time hold, whatever they become."""
     config = config_to_dict(TINY)
-    del config["space"], config["pixel"], config["run"]["probe"]
+    del config["space"], config["pixel"], config["run"]["probe"], config["env"]["explorers"]
     old = {"format": 1, "config": config, "num_actions": 3, "device": "cpu", "dtype": "float32", "custom": {}}
     card = checkpoint.Card.from_json(old)
     assert (card.config.space, card.config.run.probe) == ("latent", True)
@@ -71,9 +71,16 @@ def test_a_run_of_schema_2_began_with_nobody_elses_weights() -> None:
         for name, value in new.items()
         if name not in ("begun_with", "env_steps_before", "updates_before", "begun_by")
     }
+    del old["config"]["env"]["explorers"]
     card = checkpoint.Card.from_json({**old, "schema_version": 2})
     assert (card.begun_with, card.env_steps_before, card.updates_before) == (None, 0, 0)
     assert card.config == TINY
+
+
+def test_a_file_of_schema_3_is_not_taken_for_an_older_one() -> None:
+    new = checkpoint.Card(TINY, 3, "cpu", "float32").to_json()
+    with pytest.raises(CheckpointError, match=r"it is not what schema 2 has .KeyError: .begun_by."):
+        checkpoint.Card.from_json({**new, "schema_version": 2})
 
 
 def test_every_older_schema_has_a_way_to_the_next() -> None:

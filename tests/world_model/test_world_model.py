@@ -171,7 +171,7 @@ def test_the_change_is_measured_in_its_own_running_scale(tiny) -> None:
     ratio = (z[:, 5] - z[:, 4]).square().mean() / (z[:, 4] - z[:, 3]).square().mean()
     assert float(terms["denoise/step1"]) == pytest.approx(1, rel=1e-3)
     assert float(terms["denoise/step2"]) == pytest.approx(float(ratio), rel=1e-3)
-    assert float(terms["latent/repeat_last"]) == pytest.approx(float((z[:, 4] - z[:, 3]).square().mean()), rel=1e-4)
+    assert float(terms["latent/change"]) == pytest.approx(float((z[:, 4] - z[:, 3]).square().mean()), rel=1e-4)
     assert float(terms["latent/std"]) == pytest.approx(0.01, rel=0.1)
 
 
