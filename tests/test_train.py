@@ -15,8 +15,8 @@ from jedi_sdk.schedule import Counters
 LOGGED = {
     "updates": "denoise/step1 denoise/sigma<0.25 denoise/sigma>1.0 heads/reward heads/termination grad_norm/denoiser "
     "grad_norm/encoder grad_norm/heads grad_norm/actor_critic policy/entropy imagined/return latent/std "
-    "latent/repeat_last",
-    "epoch": "latent/std_data latent/effective_rank real/return real/reward",
+    "latent/change",
+    "epoch": "latent/std_data latent/effective_rank latent/repeat_last real/return real/reward",
     "fidelity": "fidelity/ratio_step1 fidelity/ratio_step3",
 }
 
