@@ -99,3 +99,20 @@ def test_a_policy_of_ones_own_is_not_forgotten() -> None:
     own = JEDI("catch", preset="tiny").actor_critic
     with pytest.raises(RunError, match=r"passed by argument: pass a fresh one"):
         JEDI("catch", preset="tiny", actor_critic=own).forget_policy()
+
+
+def test_long_names_and_settings_are_read_back(first: JEDI, tmp_path: Path) -> None:
+    agent = JEDI.from_pretrained(first.run_dir or "", device="cpu", overrides=[f"replay.recency={[0.123456789] * 16}"])
+    agent.learn(run_dir=tmp_path / ("long" * 50), progress=False)
+    again = JEDI.from_pretrained(tmp_path / ("long" * 50), device="cpu").learn(
+        run_dir=tmp_path / "next", progress=False
+    )
+    assert (
+        JEDI.from_pretrained(tmp_path / "next", device="cpu")._card.begun_with == again._card.begun_with == "long" * 50
+    )
+
+
+def test_a_name_that_no_card_may_hold_is_refused_before_anything_is_trained(first: JEDI, tmp_path: Path) -> None:
+    folder = first.save_pretrained(tmp_path / "bad\nname")
+    with pytest.raises(CheckpointError, match="begun_with"):
+        JEDI.from_pretrained(folder, device="cpu").learn(run_dir=tmp_path / "next", progress=False)

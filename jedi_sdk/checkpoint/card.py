@@ -17,6 +17,7 @@ from jedi_sdk.config import Config, ConfigError
 from jedi_sdk.load import config_from_dict, config_to_dict
 
 Word = Annotated[str, Field(pattern=r"^\P{C}*$", max_length=100)]  # nothing that a terminal would act on
+Line = Annotated[str, Field(pattern=r"^\P{C}*$", max_length=1000)]  # a folder's name, a setting with its value
 Part = Annotated[str, Field(pattern="^(encoder|denoiser|heads|actor_critic)$")]
 LABELS = {"game": "game", "preset": "preset", "objective": "objective_name"}  # said beside the config too, for people
 
@@ -39,10 +40,10 @@ class Card:
     action_meanings: tuple[Word, ...] | None = None
     parameters: dict[Part, Annotated[int, Field(ge=0)]] = field(default_factory=dict)
     library_version: Word = field(default_factory=lambda: version("jedi-sdk"))
-    begun_with: Word | None = None
+    begun_with: Line | None = None
     env_steps_before: Annotated[int, Field(ge=0)] = 0
     updates_before: Annotated[int, Field(ge=0)] = 0
-    begun_by: tuple[Word, ...] = ()
+    begun_by: tuple[Line, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         config = config_to_dict(self.config)

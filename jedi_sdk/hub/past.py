@@ -34,13 +34,14 @@ def begun_with(card: Card, origin: Found, new_policy: bool) -> Card:
     whose weights, how much training they had, and by which options. Raises ``CheckpointError``."""
     known, before = past(origin).trained, checkpoint.read_card(origin.folder).config
     changes = settings(replace(card.config, seed=before.seed), before)
-    return replace(
+    begun = replace(
         card,
         begun_with=origin.name,
         begun_by=("--init", origin.name, *(["--new-policy"] if new_policy else []), *changes),
         env_steps_before=card.env_steps_before + int(known["env_steps"] or 0),
         updates_before=card.updates_before + int(known["updates"] or 0),
     )
+    return Card.from_json(begun.to_json())  # a name that no card may hold is refused now, not when it is read again
 
 
 def _trained(folder: Path) -> dict[str, float | None]:
