@@ -95,7 +95,8 @@ def test_dqn(agent: JEDI, to_beat: dict[str, np.ndarray]) -> None:
     q = DiscreteActor(preprocess_net=LatentNet(obs.shape), action_shape=act.n, softmax_output=False)
     policy = DiscreteQLearningPolicy(model=q, action_space=act, eps_training=0.2, eps_inference=0.01)
     dqn = DQN(policy=policy, optim=AdamOptimizerFactory(lr=3e-4), gamma=0.985, target_update_freq=500)
-    collector = Collector(dqn, dream, VectorReplayBuffer(100_000, 64), exploration_noise=True)
+    buffer = VectorReplayBuffer(100_000, 64)
+    collector = Collector(dqn, dream, buffer, exploration_noise=True, raise_on_nan_in_buffer=False)
     params = OffPolicyTrainerParams(
         training_collector=collector,
         max_epochs=1,
