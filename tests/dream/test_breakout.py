@@ -95,13 +95,12 @@ def test_dqn(agent: JEDI, to_beat: dict[str, np.ndarray]) -> None:
     q = DiscreteActor(preprocess_net=LatentNet(obs.shape), action_shape=act.n, softmax_output=False)
     policy = DiscreteQLearningPolicy(model=q, action_space=act, eps_training=0.2, eps_inference=0.01)
     dqn = DQN(policy=policy, optim=AdamOptimizerFactory(lr=3e-4), gamma=0.985, target_update_freq=500)
-    buffer = VectorReplayBuffer(100_000, 64)
-    collector = Collector(dqn, dream, buffer, exploration_noise=True, raise_on_nan_in_buffer=False)
+    collector = Collector(dqn, dream, VectorReplayBuffer(50_000, 64), exploration_noise=True)
     params = OffPolicyTrainerParams(
         training_collector=collector,
         max_epochs=1,
         epoch_num_steps=STEPS,
-        collection_step_num_env_steps=64,
+        collection_step_num_env_steps=1024,  # after each, Tianshou searches the whole buffer for NaN
         update_step_num_gradient_steps_per_sample=1 / 32,  # 2 for each step of all 64 dreams
     )
     dqn.run_training(params)
