@@ -7,18 +7,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
 from difflib import get_close_matches
 from math import inf, isfinite, log2
-from typing import Any
+from typing import Any, Literal, get_args, get_origin
 
 from jedi_sdk.config import Config, ConfigError
 from jedi_sdk.settings import Settings, flatten, nearest_keys
 
-EXPECTED = {
-    "int_type": "a whole number",
-    "float_type": "a number",
-    "bool_type": "true or false",
-    "string_type": "text",
-    "tuple_type": "a list",
-}
+EXPECTED = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
 FRACTIONS = (
     "env.epsilon",
     "actor_critic.gamma",
@@ -121,24 +115,22 @@ def unknown_key(key: str, value: object, known: Settings) -> str:
     return f"{given}: there is no setting {key}; {hint}"
 
 
-def wrong_type(problem: Mapping[str, Any], given: Settings, example: Settings) -> str:
-    """In words, one of pydantic's error dicts, whose ``loc`` goes on into a list where an item is wrong."""
-    path = ".".join(str(part) for part in problem["loc"])
-    key = next(name for name in example if path == name or path.startswith(f"{name}."))
-    return (
-        f"{key} must be {_expected(problem, path != key, example[key])}, "
-        f"not {json.dumps(given[key], default=str)}; write for example {_line(key, example)}"
-    )
+def wrong_type(key: str, value: object, kind: Any, example: Settings) -> str:
+    """What to write instead of ``key=value``, where ``kind`` is the type that the setting has."""
+    return f"{key} must be {_expected(kind, value)}, not {json.dumps(value)}; write for example {_line(key, example)}"
 
 
-def _expected(problem: Mapping[str, Any], in_list: bool, example: Any) -> str:
-    kind = problem["type"]
-    if kind in ("missing", "too_long"):
-        return f"a list of {len(example)}"
-    if kind == "literal_error":
-        return f"one of {problem['ctx']['expected']}"
-    words = EXPECTED.get(kind, str(problem["msg"]))
-    return f"a list, each item {words}" if in_list else words
+def _expected(kind: Any, value: object) -> str:
+    if get_origin(kind) is Literal:
+        return f"one of {_either([repr(choice) for choice in get_args(kind)])}"
+    if get_origin(kind) is not tuple:
+        return EXPECTED[kind]
+    items = get_args(kind)
+    if not isinstance(value, list):
+        return "a list"
+    if ... not in items and len(value) != len(items):
+        return f"a list of {len(items)}"
+    return f"a list, each item {EXPECTED[items[0]]}"
 
 
 def _line(key: str, settings: Settings) -> str:

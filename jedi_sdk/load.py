@@ -8,19 +8,17 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, is_dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
+import msgspec
 import yaml
-from pydantic import TypeAdapter, ValidationError
 
 from jedi_sdk.check import check, check_name, unknown_key, wrong_type
 from jedi_sdk.config import Config, ConfigError
 from jedi_sdk.presets import OBJECTIVES, PRESETS, default_objective, default_preset
 from jedi_sdk.settings import Settings, flatten, nest
-
-ADAPTER = TypeAdapter(Config)
 
 
 def build_config(
@@ -136,24 +134,40 @@ def _refuse_second_name(in_call: Settings, in_file: Settings, file: Path | None)
 def _overlay(base: Config, settings: Settings) -> Config:
     """``base`` with ``settings`` on top, types checked strictly: 1.5 is no int, 1 no bool, "1" no number."""
     known = flatten(config_to_dict(base))
-    merged = known | {key: value for key, value in settings.items() if key in known}
+    merged = _plain(known | {key: value for key, value in settings.items() if key in known})
     problems = [unknown_key(key, value, known) for key, value in settings.items() if key not in known]
     problems += _wrong_types(merged, known)
     if problems:
         raise ConfigError("\n".join(problems))
-    config = ADAPTER.validate_json(_as_json(merged), strict=True)
+    config = msgspec.convert(nest(merged), Config)
     check(config)
     return config
 
 
 def _wrong_types(merged: Settings, known: Settings) -> list[str]:
+    """msgspec stops at the first that is wrong: then each setting is tried on its own."""
+    if _fits(nest(merged), Config):
+        return []
+    kinds = _kinds(Config)
+    return [wrong_type(key, merged[key], kinds[key], known) for key in merged if not _fits(merged[key], kinds[key])]
+
+
+def _fits(value: object, kind: Any) -> bool:
     try:
-        ADAPTER.validate_json(_as_json(merged), strict=True)
-    except ValidationError as error:
-        return [wrong_type(dict(problem), merged, known) for problem in error.errors()]
-    return []
+        msgspec.convert(value, kind)
+    except msgspec.ValidationError:
+        return False
+    return True
 
 
-def _as_json(settings: Settings) -> str:
-    """Strict checks take a list for a tuple, and a mapping for a dataclass, from JSON but not from Python."""
-    return json.dumps(nest(settings), default=str)
+def _kinds(group: Any, prefix: str = "") -> dict[str, Any]:
+    """The type of each dotted key in the dataclass ``group``."""
+    kinds: dict[str, Any] = {}
+    for name, kind in get_type_hints(group).items():
+        kinds |= _kinds(kind, f"{prefix}{name}.") if is_dataclass(kind) else {f"{prefix}{name}": kind}
+    return kinds
+
+
+def _plain(settings: Settings) -> Settings:
+    """As JSON would have them: what YAML knows beyond that, such as dates and sets, is text and fits no setting."""
+    return json.loads(json.dumps(settings, default=str))

@@ -39,6 +39,7 @@ from jedi_sdk.checkpoint.schema import SCHEMA
 from jedi_sdk.checkpoint.starts import read_starts
 from jedi_sdk.checkpoint.tensors import load_networks, load_probe, read_fitting
 from jedi_sdk.checkpoint.training import read_training
+from jedi_sdk.checkpoint.typed import checked
 from jedi_sdk.checkpoint.write import add, save, tensor_writer
 
 __all__ = [
@@ -64,6 +65,7 @@ __all__ = [
     "CheckpointError",
     "Kind",
     "add",
+    "checked",
     "find",
     "inside",
     "kind_of",

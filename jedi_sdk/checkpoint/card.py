@@ -7,18 +7,20 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+from msgspec import Meta
 
 from jedi_sdk.checkpoint.manifest import verify
 from jedi_sdk.checkpoint.names import CONFIG, CheckpointError
 from jedi_sdk.checkpoint.own_file import read_json
 from jedi_sdk.checkpoint.schema import SCHEMA, refuse_other_keys, to_newest
+from jedi_sdk.checkpoint.typed import checked
 from jedi_sdk.config import Config, ConfigError
 from jedi_sdk.load import config_from_dict, config_to_dict
 
-Word = Annotated[str, Field(pattern=r"^\P{C}*$", max_length=100)]  # nothing that a terminal would act on
-Line = Annotated[str, Field(pattern=r"^\P{C}*$", max_length=1000)]  # a folder's name, a setting with its value
-Part = Annotated[str, Field(pattern="^(encoder|denoiser|heads|actor_critic)$")]
+Word = Annotated[str, Meta(max_length=100)]
+Line = Annotated[str, Meta(max_length=1000)]  # a folder's name, a setting with its value
+Part = Annotated[str, Meta(pattern=r"^(encoder|denoiser|heads|actor_critic)\Z")]
+Count = Annotated[int, Meta(ge=0)]
 LABELS = {"game": "game", "preset": "preset", "objective": "objective_name"}  # said beside the config too, for people
 
 
@@ -30,19 +32,17 @@ class Card:
     ``begun_by``: the options of ``jedi train`` that did so.
     """
 
-    __pydantic_config__ = ConfigDict(strict=True, revalidate_instances="always")
-
     config: Config
-    num_actions: Annotated[int, Field(ge=1, le=4096)]
-    device: Annotated[str, Field(pattern="^[a-z]{2,16}$")]
-    dtype: Annotated[str, Field(pattern="^(float32|bfloat16)$")]
+    num_actions: Annotated[int, Meta(ge=1, le=4096)]
+    device: Annotated[str, Meta(pattern=r"^[a-z]{2,16}\Z")]
+    dtype: Annotated[str, Meta(pattern=r"^(float32|bfloat16)\Z")]
     custom: dict[Part, Word] = field(default_factory=dict)
     action_meanings: tuple[Word, ...] | None = None
-    parameters: dict[Part, Annotated[int, Field(ge=0)]] = field(default_factory=dict)
+    parameters: dict[Part, Count] = field(default_factory=dict)
     library_version: Word = field(default_factory=lambda: version("jedi-sdk"))
     begun_with: Line | None = None
-    env_steps_before: Annotated[int, Field(ge=0)] = 0
-    updates_before: Annotated[int, Field(ge=0)] = 0
+    env_steps_before: Count = 0
+    updates_before: Count = 0
     begun_by: tuple[Line, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
@@ -58,29 +58,16 @@ class Card:
         refuse_other_keys(values, EXAMPLE)
         config = config_from_dict(values["config"])
         for label, key in LABELS.items():
-            if _checked(WORD, values[label], label) != getattr(config, key):
+            if checked(Word, values[label], "its", label) != getattr(config, key):
                 raise CheckpointError(f"its {label} is {values[label]!r}, but not so the {key} in its config")
         said = {name: value for name, value in values.items() if name not in ("schema_version", *LABELS)}
-        meanings = values["action_meanings"]
-        words = tuple(meanings) if isinstance(meanings, list) else meanings
-        options = tuple(values["begun_by"]) if isinstance(values["begun_by"], list) else values["begun_by"]
-        card = _checked(CARD, Card(**{**said, "config": config, "action_meanings": words, "begun_by": options}))
+        card: Card = checked(Card, {**said, "config": config}, "its")
         if card.action_meanings is not None and len(card.action_meanings) != card.num_actions:
-            raise CheckpointError(f"it has {len(meanings)} action_meanings for {card.num_actions} actions")
+            raise CheckpointError(f"it has {len(card.action_meanings)} action_meanings for {card.num_actions} actions")
         return card
 
 
 EXAMPLE = Card(Config(), 1, "cpu", "float32", library_version="").to_json()
-WORD, CARD = TypeAdapter(Word), TypeAdapter(Card)
-
-
-def _checked(adapter: TypeAdapter[Any], value: Any, name: str = "") -> Any:
-    try:
-        return adapter.validate_python(value, strict=True)
-    except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(str(part) for part in (name, *first["loc"]) if part != "")
-        raise CheckpointError(f"its {key!r:.80} is {first['input']!r:.80}: {first['msg']}") from None
 
 
 def read_card(folder: Path) -> Card:

@@ -12,10 +12,10 @@ from torch import nn
 
 from jedi_sdk import checkpoint
 from jedi_sdk.agent import JEDI
-from jedi_sdk.checkpoint import CheckpointError
+from jedi_sdk.checkpoint import CheckpointError, checked
 from jedi_sdk.hub import Hub
 from jedi_sdk.policies.library import library, name_of, shapes, weights
-from jedi_sdk.policies.spec import Reference, Seen, Spec, checked
+from jedi_sdk.policies.spec import Reference, Seen, Spec
 
 
 def save_policy(
@@ -35,7 +35,7 @@ def save_policy(
     and ``HubError``.
     """
     folder = Path(folder)
-    seen = checked(Seen, {"obs": "latent", "stack": 1, **(view or {})}, "view cannot be saved: its")
+    seen: Seen = checked(Seen, {"obs": "latent", "stack": 1, **(view or {})}, "view cannot be saved: its")
     teacher, reference = (agent, None) if isinstance(agent, JEDI) else _looked_up(agent, revision, hub)
     if isinstance(agent, JEDI) and revision is not None:
         raise CheckpointError("revision= chooses a version of an agent given by name: leave it out")
@@ -43,7 +43,7 @@ def save_policy(
     described = library(origin).describe(model, seen.obs)
     said = {"view": asdict(seen), "agent": asdict(reference) if reference else None, **described}
     versions = {"library_version": version(origin.replace("_", "-")), "jedi_sdk_version": version("jedi-sdk")}
-    spec = checked(Spec, {"library": origin, **versions, **said}, "the policy cannot be saved: its")
+    spec: Spec = checked(Spec, {"library": origin, **versions, **said}, "the policy cannot be saved: its")
     policy = library(origin).policy_of(model)
     _refuse_misfit(policy, spec, teacher)
     files: dict[str, Any] = {

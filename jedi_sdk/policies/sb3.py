@@ -11,9 +11,9 @@ from gymnasium.spaces import Box, Discrete
 from gymnasium.vector import VectorEnv
 from torch import nn
 
-from jedi_sdk.checkpoint import CheckpointError
+from jedi_sdk.checkpoint import CheckpointError, checked
 from jedi_sdk.dream.sb3 import DreamVecEnv, LatentFeatures
-from jedi_sdk.policies.spec import STRICT, Spec, Widths, checked
+from jedi_sdk.policies.spec import Spec, Widths
 
 try:
     from stable_baselines3 import A2C, DQN, PPO
@@ -38,8 +38,6 @@ FOR_TRAINING = {"ortho_init", "optimizer_class", "optimizer_kwargs"}  # what act
 class Arguments:
     """``net_arch`` has the widths of layers behind the features: of ``pi`` and ``vf``, or of ``q``."""
 
-    __pydantic_config__ = STRICT
-
     net_arch: dict[str, Widths]
     activation: Literal["Tanh", "ReLU", "ELU", "SiLU", "GELU", "LeakyReLU"]
 
@@ -60,7 +58,7 @@ def describe(model: Any, obs: str) -> dict[str, Any]:
 
 
 def build(spec: Spec, space: Box, num_actions: int) -> BasePolicy:
-    said = checked(Arguments, spec.arguments, "its arguments'")
+    said: Arguments = checked(Arguments, spec.arguments, "its arguments'")
     heads = HEADS.get(spec.kind)
     if heads is None or set(said.net_arch) != set(heads) or (spec.trunk is None) != (spec.view.obs == "features"):
         known = ", ".join(f"{kind} with {' and '.join(heads)}" for kind, heads in HEADS.items())

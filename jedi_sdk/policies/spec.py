@@ -2,36 +2,31 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal
 
 from gymnasium.spaces import Box
-from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+from msgspec import Meta
 
 from jedi_sdk import checkpoint
 from jedi_sdk.agent import JEDI
-from jedi_sdk.checkpoint import CheckpointError
+from jedi_sdk.checkpoint import CheckpointError, checked
 from jedi_sdk.dream import View
 
 SCHEMA = 1
-STRICT = ConfigDict(strict=True, extra="forbid")
-T = TypeVar("T")
 
-Word = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+-]*$", max_length=100)]
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*(/[A-Za-z0-9_][A-Za-z0-9_.-]*)?$", max_length=200)]
-Branch = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_./-]*$", max_length=200)]
-Digest = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
-Width = Annotated[int, Field(ge=1, le=2**16)]
-Widths = Annotated[tuple[Width, ...], Field(max_length=16)]
+Word = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+-]*\Z", max_length=100)]
+Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*(/[A-Za-z0-9_][A-Za-z0-9_.-]*)?\Z", max_length=200)]
+Branch = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_./-]*\Z", max_length=200)]
+Digest = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]
+Width = Annotated[int, Meta(ge=1, le=2**16)]
+Widths = Annotated[tuple[Width, ...], Meta(max_length=16)]
 
 
 @dataclass(frozen=True)
 class Reference:
     """An agent by its short name, or as ``owner/name``. ``weights`` is the SHA-256 of its ``model.safetensors``."""
-
-    __pydantic_config__ = STRICT
 
     name: Name
     revision: Branch | None
@@ -42,8 +37,6 @@ class Reference:
 class Trunk:
     """The arguments of ``LatentTrunk``."""
 
-    __pydantic_config__ = STRICT
-
     features: Width
     channels: Width
 
@@ -52,10 +45,8 @@ class Trunk:
 class Seen:
     """How the policy sees dreams and games, see ``jedi_sdk.dream.View``."""
 
-    __pydantic_config__ = STRICT
-
     obs: Literal["latent", "features"]
-    stack: Annotated[int, Field(ge=1, le=1024)]
+    stack: Annotated[int, Meta(ge=1, le=1024)]
 
     def space(self, agent: JEDI) -> Box:
         return View(agent.world_model, self.obs, self.stack).space
@@ -65,8 +56,6 @@ class Seen:
 class Spec:
     """``kind`` is what ``library`` makes of ``trunk`` (None where no latents are seen) and ``arguments``, which its
     module in this folder checks. ``agent`` is None where the agent lies in the folder."""
-
-    __pydantic_config__ = STRICT
 
     library: Literal["stable_baselines3", "tianshou"]
     library_version: Word
@@ -90,13 +79,3 @@ def read_spec(folder: Path) -> Spec:
     if schema != SCHEMA or type(schema) is not int:
         raise CheckpointError(f"{path} has schema_version {schema!r:.80}, this jedi-sdk reads {SCHEMA}: upgrade it")
     return checked(Spec, values, f"{path} cannot be used: its")
-
-
-def checked(kind: type[T], values: Any, begin: str) -> T:
-    """``values`` as a ``kind``: no more, no less and no other types. The error begins with ``begin`` and the key."""
-    try:
-        return TypeAdapter(kind).validate_json(json.dumps(values))
-    except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"])
-        raise CheckpointError(f"{begin} {key!r:.80} is {first['input']!r:.80}: {first['msg']}") from None

@@ -7,13 +7,13 @@ from typing import Annotated, Any, Literal
 
 from gymnasium.spaces import Box, Discrete
 from gymnasium.vector import VectorEnv
-from pydantic import Field
+from msgspec import Meta
 from torch import nn
 from torch.distributions import Categorical
 
-from jedi_sdk.checkpoint import CheckpointError
+from jedi_sdk.checkpoint import CheckpointError, checked
 from jedi_sdk.dream.tianshou import DreamVectorEnv, LatentNet
-from jedi_sdk.policies.spec import STRICT, Spec, Widths, checked
+from jedi_sdk.policies.spec import Spec, Widths
 
 try:
     from tianshou.algorithm.algorithm_base import Algorithm
@@ -40,8 +40,6 @@ DRAWN: dict[str, Any] = {"logits": dist_fn_categorical_from_logits, "probs": Cat
 class Network:
     """The arguments of ``DiscreteActor``."""
 
-    __pydantic_config__ = STRICT
-
     hidden_sizes: Widths
     softmax_output: bool
 
@@ -49,8 +47,6 @@ class Network:
 @dataclass(frozen=True)
 class Actor:
     """The arguments of ``DiscreteActorPolicy``."""
-
-    __pydantic_config__ = STRICT
 
     network: Network
     numbers: Literal["logits", "probs"]
@@ -61,10 +57,8 @@ class Actor:
 class Valuer:
     """The arguments of ``DiscreteQLearningPolicy``."""
 
-    __pydantic_config__ = STRICT
-
     network: Network
-    eps_inference: Annotated[float, Field(ge=0, le=1)]
+    eps_inference: Annotated[float, Meta(ge=0, le=1)]
 
 
 def policy_of(model: Any) -> nn.Module:
@@ -92,7 +86,7 @@ def describe(model: Any, obs: str) -> dict[str, Any]:
 def build(spec: Spec, space: Box, num_actions: int) -> nn.Module:
     if spec.kind not in (ACTOR, Q) or spec.trunk is None:
         raise CheckpointError(f"it asks for {spec.kind!r} with {spec.trunk}; known are {ACTOR} and {Q}, with a trunk")
-    said = checked(Valuer if spec.kind == Q else Actor, spec.arguments, "its arguments'")
+    said: Actor | Valuer = checked(Valuer if spec.kind == Q else Actor, spec.arguments, "its arguments'")
     net = DiscreteActor(
         preprocess_net=LatentNet(space.shape, spec.trunk.features, spec.trunk.channels),
         action_shape=num_actions,
