@@ -1,4 +1,7 @@
-"""JEDI, the façade: builds the parts, and passes on to those who do the work. No maths here."""
+"""JEDI, the façade: builds the parts, and passes on to those who do the work. No maths here.
+
+Those who learn, measure and film are imported where they are called, because to load an agent must be quick.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -32,18 +35,9 @@ from jedi_sdk.config import Config
 from jedi_sdk.dream import Dream, DreamEnv, DreamError, RealEnv, Starts
 from jedi_sdk.dream.probe import PixelProbe, ProbeTrainer
 from jedi_sdk.dream.view import Probe
-from jedi_sdk.dream_film import film_dreams, film_side_by_side
 from jedi_sdk.envs import Game, action_meanings, make_envs, resolve_game
-from jedi_sdk.evaluate import Evaluation, evaluate, film
-from jedi_sdk.fidelity import Fidelity, OpenLoop, measure_fidelity
-from jedi_sdk.fidelity.held_out import play_held_out
-from jedi_sdk.fidelity.measure import HELD_OUT
-from jedi_sdk.fidelity.progress import part
-from jedi_sdk.fidelity.subject import Player, Subject
-from jedi_sdk.fit_probe import fit_probe
 from jedi_sdk.health import RunError
 from jedi_sdk.hub import Found, Hub, begun_with, describe, past, push, resolve
-from jedi_sdk.learner import Learner
 from jedi_sdk.load import build_config, changed_settings
 from jedi_sdk.precision import Precision, choose_device, choose_precision
 from jedi_sdk.progress import progress_bar
@@ -51,9 +45,14 @@ from jedi_sdk.rng import Rng
 from jedi_sdk.run_folder import claim, default_run_dir
 from jedi_sdk.shapes import only_shapes
 from jedi_sdk.sizes import count_parameters
-from jedi_sdk.train import Trainer
 from jedi_sdk.types import LSTMState
 from jedi_sdk.world_model import WorldModel
+
+if TYPE_CHECKING:
+    from jedi_sdk.evaluate import Evaluation
+    from jedi_sdk.fidelity import Fidelity, OpenLoop
+    from jedi_sdk.fidelity.subject import Player
+    from jedi_sdk.train import Trainer
 
 MEASURED_CONTEXTS = 128  # behind the figures of a film, of which a few are shown
 
@@ -194,6 +193,9 @@ class JEDI:
             checkpoint.load_probe(folder, self.probe)
 
     def _new_trainer(self, folder: Path) -> Trainer:
+        from jedi_sdk.learner import Learner
+        from jedi_sdk.train import Trainer
+
         if self.config.run.threads:  # and not before: to load an agent must change nothing for the rest of a process
             torch.set_num_threads(min(self.config.run.threads, os.cpu_count() or 1))
         learner = Learner(self.config, self.world_model, self.actor_critic, self.precision)
@@ -433,6 +435,8 @@ class JEDI:
         progress: bool = True,
     ) -> Evaluation:
         """Plays whole real games; the result holds mean, std, standard error, human-normalised score, lengths."""
+        from jedi_sdk.evaluate import evaluate, film
+
         seed = self.config.seed if seed is None else seed
         policy = self._policy(deterministic, Rng(seed, self.precision.device))
         origin = str(self.origin) if self.origin else None
@@ -448,6 +452,8 @@ class JEDI:
         self, contexts: int = 2000, horizon: int = 15, seed: int | None = None, progress: bool = True
     ) -> Fidelity:
         """How true the dream is, on real episodes played for this and never trained on."""
+        from jedi_sdk.fidelity import measure_fidelity
+
         with progress_bar("fidelity", enabled=progress) as report:
             return measure_fidelity(
                 self.world_model,
@@ -469,6 +475,8 @@ class JEDI:
 
         Raises ``DreamError`` with ``space=pixel``, where there is nothing to fit.
         """
+        from jedi_sdk.fit_probe import fit_probe
+
         if self.config.space == "pixel":
             raise DreamError("with space=pixel dreams are frames already: agent.film_dreams() or `jedi dream RUN`")
         self.probe = self.probe or self._new_probe()
@@ -490,6 +498,12 @@ class JEDI:
         """Films the agent's dreams; with ``side_by_side`` dreams along recorded actions, beside what really happened,
         and returns the measured error by step. Raises ``DreamError`` where there is no probe.
         """
+        from jedi_sdk.dream_film import film_dreams, film_side_by_side
+        from jedi_sdk.fidelity.held_out import play_held_out
+        from jedi_sdk.fidelity.measure import HELD_OUT
+        from jedi_sdk.fidelity.progress import part
+        from jedi_sdk.fidelity.subject import Subject
+
         painter = self._painter
         if painter is None:
             raise DreamError("there is no probe to paint dreams with: fit one, agent.fit_probe() or `jedi probe RUN`")
@@ -505,5 +519,7 @@ class JEDI:
 
     def _player(self, seed: int) -> Player:
         """The agent's own sampled policy in the real game."""
+        from jedi_sdk.fidelity.subject import Player
+
         policy = Actor(self.actor_critic, Rng(seed, self.precision.device), self.world_model.encode)
         return Player(self.game, policy, self.config, self.precision, seed)

@@ -6,14 +6,12 @@ Later sources win: preset < objective < file < single settings.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, is_dataclass, replace
 from pathlib import Path
 from typing import Any, get_type_hints
 
 import msgspec
-import yaml
 
 from jedi_sdk.check import check, check_name, unknown_key, wrong_type
 from jedi_sdk.config import Config, ConfigError
@@ -66,34 +64,24 @@ def config_from_dict(data: Mapping[str, Any]) -> Config:
 
 def dump_yaml(config: Config) -> str:
     """All settings as YAML; ``load_yaml`` and ``build_config(file=…)`` read it back unchanged."""
-    return yaml.dump(config_to_dict(config), Dumper=_Dumper, sort_keys=False)
+    from jedi_sdk import yaml_text
+
+    return yaml_text.write(config_to_dict(config))
 
 
 def load_yaml(path: Path | str) -> dict[str, Any]:
     """The settings in a YAML file, as written. Raises ``ConfigError`` if it is no such file."""
+    from jedi_sdk import yaml_text
+
     try:
-        data = yaml.load(Path(path).read_text(encoding="utf-8"), Loader=_Loader)
+        data = yaml_text.read(Path(path).read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"cannot read the configuration {path} ({error}); give a YAML file") from error
-    except yaml.YAMLError as error:
+    except yaml_text.YAMLError as error:
         raise ConfigError(f"{path} is not YAML: {error}") from error
     if not isinstance(data, dict | None):
         raise ConfigError(f"{path} holds no settings; write lines such as `seed: 1`")
     return data or {}
-
-
-# YAML 1.1, which PyYAML speaks, takes 1e-4 for text because it has no dot. People mean the number.
-class _Loader(yaml.SafeLoader): ...
-
-
-class _Dumper(yaml.SafeDumper): ...
-
-
-for _side in (_Loader, _Dumper):
-    _side.add_implicit_resolver("tag:yaml.org,2002:float", re.compile(r"[-+]?\d+[eE][-+]?\d+$"), list("-+0123456789"))
-_Dumper.add_representer(
-    list, lambda dumper, items: dumper.represent_sequence("tag:yaml.org,2002:seq", items, flow_style=True)
-)
 
 
 def _parse(overrides: Iterable[str]) -> Settings:
@@ -102,11 +90,17 @@ def _parse(overrides: Iterable[str]) -> Settings:
         key, equals, value = (part.strip() for part in text.partition("="))
         if not (key and equals and value):
             raise ConfigError(f"{text!r} is not key=value; write for example denoiser.channels=96")
-        try:
-            settings |= flatten({key: yaml.load(value, Loader=_Loader)})
-        except yaml.YAMLError as error:
-            raise ConfigError(f"{key}: {value!r} is not YAML; write a list as {key}=[1, 2]") from error
+        settings |= flatten({key: _value(key, value)})
     return settings
+
+
+def _value(key: str, text: str) -> Any:
+    from jedi_sdk import yaml_text
+
+    try:
+        return yaml_text.read(text)
+    except yaml_text.YAMLError as error:
+        raise ConfigError(f"{key}: {text!r} is not YAML; write a list as {key}=[1, 2]") from error
 
 
 def _base(settings: Settings, device: str) -> Config:

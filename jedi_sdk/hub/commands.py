@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import shlex
+from typing import TYPE_CHECKING
 
 from jedi_sdk.checkpoint import Card
 from jedi_sdk.config import Config, ConfigError
-from jedi_sdk.evaluate import Evaluation
 from jedi_sdk.load import build_config, config_to_dict
 from jedi_sdk.settings import flatten
+
+if TYPE_CHECKING:
+    from jedi_sdk.evaluate import Evaluation
 
 
 def evaluation_command(name: str, result: Evaluation) -> str:

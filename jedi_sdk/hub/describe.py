@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from jedi_sdk.checkpoint import CURVE, Card
-from jedi_sdk.evaluate import Evaluation
 
 from .card import write_card
 from .machine import machine
 from .past import Past
 from .results import read_results, write_results
+
+if TYPE_CHECKING:
+    from jedi_sdk.evaluate import Evaluation
 
 
 def describe(folder: Path, name: str, card: Card, result: Evaluation | None, device: str, past: Past) -> None:

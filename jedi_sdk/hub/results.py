@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jedi_sdk import checkpoint
 from jedi_sdk.checkpoint import Card
 from jedi_sdk.envs.scores import ATARI_100K
-from jedi_sdk.evaluate import Evaluation
 
 from .commands import evaluation_command, training_command
+
+if TYPE_CHECKING:
+    from jedi_sdk.evaluate import Evaluation
 
 
 def read_results(folder: Path) -> dict[str, Any]:
