@@ -129,19 +129,19 @@ def _overlay(base: Config, settings: Settings) -> Config:
     """``base`` with ``settings`` on top, types checked strictly: 1.5 is no int, 1 no bool, "1" no number."""
     known = flatten(config_to_dict(base))
     merged = _plain(known | {key: value for key, value in settings.items() if key in known})
-    problems = [unknown_key(key, value, known) for key, value in settings.items() if key not in known]
-    problems += _wrong_types(merged, known)
-    if problems:
-        raise ConfigError("\n".join(problems))
-    config = msgspec.convert(nest(merged), Config)
+    unknown = [unknown_key(key, value, known) for key, value in settings.items() if key not in known]
+    try:
+        config = msgspec.convert(nest(merged), Config)
+    except msgspec.ValidationError:
+        raise ConfigError("\n".join(unknown + _wrong_types(merged, known))) from None
+    if unknown:
+        raise ConfigError("\n".join(unknown))
     check(config)
     return config
 
 
 def _wrong_types(merged: Settings, known: Settings) -> list[str]:
-    """msgspec stops at the first that is wrong: then each setting is tried on its own."""
-    if _fits(nest(merged), Config):
-        return []
+    """msgspec stops at the first that is wrong, so each setting is tried on its own."""
     kinds = _kinds(Config)
     return [wrong_type(key, merged[key], kinds[key], known) for key in merged if not _fits(merged[key], kinds[key])]
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 import warnings
-from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
 
@@ -51,6 +50,8 @@ app.add_typer(bench, name="bench")
 
 def _show_version(wanted: bool) -> None:
     if wanted:
+        from importlib.metadata import version  # dear, and help needs none
+
         typer.echo(f"jedi {version('jedi-sdk')}")
         raise typer.Exit
 

@@ -37,15 +37,14 @@ def test_help_imports_nothing_heavy(arguments: list[str]) -> None:
     assert done.stdout.endswith("heavy: []\n"), done.stdout
 
 
-def test_help_costs_little_more_than_that_of_typer_itself() -> None:
-    """Best of five, in CPU seconds, since other tests run beside it; a ratio, since machines differ threefold."""
-    ours, typers = zip(*((cpu_seconds_of_help(name) for name in ("jedi_cli", "typer")) for _ in range(5)), strict=True)
-    assert min(ours) < 2 * min(typers)
+def test_help_is_instant() -> None:
+    """Best of five, in CPU seconds, since other tests run beside it; with an idle core that is the wait."""
+    assert min(cpu_seconds_of_help() for _ in range(5)) < 0.4
 
 
-def cpu_seconds_of_help(module: str) -> float:
+def cpu_seconds_of_help() -> float:
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    subprocess.run([sys.executable, "-m", module, "--help"], check=True, capture_output=True)
+    subprocess.run([sys.executable, "-m", "jedi_cli", "--help"], check=True, capture_output=True)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     return after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
 
