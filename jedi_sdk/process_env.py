@@ -1,9 +1,7 @@
-"""What a process must be told before it starts: how glibc hands memory out, and how idle OpenMP threads wait.
+"""What a process must be told before it starts: how glibc hands memory out.
 
 By default glibc maps every large buffer anew and gives it back at once, so that each step of a network pays for the
-same pages again; and GNU's OpenMP lets idle threads spin, which on a machine with other work takes the core from those
-who would use it. Both are read once, at the start, so that a child is told both; a process that runs already can
-still ask glibc.
+same pages again. It reads its settings once, at the start; a process that runs already can still ask for them.
 """
 
 from __future__ import annotations
@@ -17,7 +15,6 @@ M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # glibc's names, and its numbers
 SETTINGS = {
     "MALLOC_MMAP_THRESHOLD_": str(KEPT),
     "MALLOC_TRIM_THRESHOLD_": str(KEPT),
-    "OMP_WAIT_POLICY": "PASSIVE",
 }
 
 

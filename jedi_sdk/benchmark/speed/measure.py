@@ -49,7 +49,7 @@ def measure_speed(
         batch_size=config.optim.batch_size,
         horizon=config.actor_critic.horizon,
         compiled=compiled,
-        environment={name: process_env()[name] for name in SETTINGS},
+        environment={name: process_env().get(name, "default") for name in (*SETTINGS, "OMP_WAIT_POLICY")},
         machine=sampling.machine,
         parameters=sampling.parameters,
         rows=Rows(config, sampling, training).all(),
