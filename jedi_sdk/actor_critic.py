@@ -12,6 +12,7 @@ from jaxtyping import Bool, Float, Int64
 from torch import Tensor, nn
 
 from jedi_sdk.config import ActorCriticConfig
+from jedi_sdk.layers import Linear
 from jedi_sdk.nn import ConvBlock, MaskedLSTM, conv3x3, group_norm
 from jedi_sdk.returns import lambda_returns
 from jedi_sdk.rng import Rng
@@ -27,8 +28,8 @@ class ActorCritic(nn.Module):
         self.trunk, pools = trunk(latent_shape[0], config.channels)
         _, h, w = latent_shape
         self.lstm = MaskedLSTM(config.channels * (h >> pools) * (w >> pools), config.lstm)
-        self.actor = nn.Linear(config.lstm, num_actions)
-        self.critic = nn.Linear(config.lstm, 1)
+        self.actor = Linear(config.lstm, num_actions)
+        self.critic = Linear(config.lstm, 1)
         for head in (self.actor, self.critic):  # a fresh policy is uniform, a fresh value zero
             nn.init.zeros_(head.weight)
             nn.init.zeros_(head.bias)

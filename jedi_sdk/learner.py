@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.autograd.graph import increment_version
 
 from jedi_sdk.actor_critic import Actor, ActorCritic
 from jedi_sdk.config import Config
@@ -104,12 +105,14 @@ class Learner:
 
     def _step(self, trained: list[str], max_norm: float, updates_so_far: int) -> Tensor:
         """Clips the joint gradient of ``trained`` and moves them; its norm before clipping."""
-        norm = nn.utils.clip_grad_norm_(_parameters(self.modules[name] for name in trained), max_norm)
+        parameters = _parameters(self.modules[name] for name in trained)
+        norm = nn.utils.clip_grad_norm_(parameters, max_norm)
         warmth = min(1.0, (updates_so_far + 1) / max(self.config.optim.warmup, 1))
         for name in trained:
             for group in self.optimizers[name].param_groups:
                 group["lr"] = self.lr[name] * warmth * (self._slowing(updates_so_far) if name == "encoder" else 1.0)
             self.optimizers[name].step()
+        increment_version(parameters)  # a fused step writes to them without saying so
         if "encoder" in trained:
             self.world_model.update_target()
         return norm

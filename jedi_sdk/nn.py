@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor, nn
 
+from jedi_sdk.layers import Conv2d, Linear
 from jedi_sdk.types import LSTMState
 
 CHANNELS_PER_GROUP = 32
@@ -22,15 +23,15 @@ def group_norm(channels: int, affine: bool = True) -> nn.GroupNorm:
     return nn.GroupNorm(max(1, channels // CHANNELS_PER_GROUP), channels, affine=affine)
 
 
-def conv3x3(c_in: int, c_out: int) -> nn.Conv2d:
-    return nn.Conv2d(c_in, c_out, kernel_size=3, padding=1)
+def conv3x3(c_in: int, c_out: int) -> Conv2d:
+    return Conv2d(c_in, c_out, kernel_size=3, padding=1)
 
 
-def conv1x1(c_in: int, c_out: int) -> nn.Conv2d:
-    return nn.Conv2d(c_in, c_out, kernel_size=1)
+def conv1x1(c_in: int, c_out: int) -> Conv2d:
+    return Conv2d(c_in, c_out, kernel_size=1)
 
 
-def zeroed(conv: nn.Conv2d) -> nn.Conv2d:
+def zeroed(conv: Conv2d) -> Conv2d:
     nn.init.zeros_(conv.weight)
     if conv.bias is not None:
         nn.init.zeros_(conv.bias)
@@ -56,7 +57,7 @@ class AdaGroupNorm(nn.Module):
     def __init__(self, channels: int, cond_channels: int) -> None:
         super().__init__()
         self.norm = group_norm(channels, affine=False)
-        self.scale_shift = nn.Linear(cond_channels, 2 * channels)
+        self.scale_shift = Linear(cond_channels, 2 * channels)
 
     def forward(self, x: Float[Tensor, "n c h w"], cond: Float[Tensor, "n d"]) -> Float[Tensor, "n c h w"]:
         scale, shift = self.scale_shift(cond)[:, :, None, None].chunk(2, dim=1)
@@ -112,7 +113,7 @@ class Halve(nn.Module):
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        self.conv = nn.Conv2d(channels, channels, kernel_size=3, stride=2, padding=1)
+        self.conv = Conv2d(channels, channels, kernel_size=3, stride=2, padding=1)
 
     def forward(self, x: Float[Tensor, "n c h w"], cond: Float[Tensor, "n d"]) -> Float[Tensor, "n c h2 w2"]:
         return self.conv(x)
@@ -163,8 +164,8 @@ class MaskedLSTM(nn.Module):
     def __init__(self, input_size: int, hidden_size: int) -> None:
         super().__init__()
         self.hidden_size = hidden_size
-        self.input = nn.Linear(input_size, 4 * hidden_size)
-        self.recurrent = nn.Linear(hidden_size, 4 * hidden_size, bias=False)
+        self.input = Linear(input_size, 4 * hidden_size)
+        self.recurrent = Linear(hidden_size, 4 * hidden_size, bias=False)
         # torch's default ignores the input's width: over a flattened map the gates would start saturated.
         nn.init.xavier_uniform_(self.input.weight)
         nn.init.orthogonal_(self.recurrent.weight)

@@ -281,10 +281,12 @@ VARIANTS = {
 }
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 @pytest.mark.parametrize("variant", VARIANTS)
-def test_put_away_and_taken_out_it_goes_on_bit_for_bit(tiny, replay, variant) -> None:
+def test_put_away_and_taken_out_it_goes_on_bit_for_bit(tiny, replay, variant, dtype) -> None:
+    """A fresh learner has nothing of the other's but what was put away: no weights that were cast before a step."""
     config = with_objective(tiny, **VARIANTS[variant])
-    learner = build(config)
+    learner = build(config, dtype)
     run(learner, replay, range(2))
     file = io.BytesIO()
     torch.save({"networks": networks(learner), "learner": learner.state_dict()}, file)
@@ -292,7 +294,7 @@ def test_put_away_and_taken_out_it_goes_on_bit_for_bit(tiny, replay, variant) ->
 
     file.seek(0)
     loaded = torch.load(file, weights_only=True)
-    fresh = build(replace(config, seed=77))
+    fresh = build(replace(config, seed=77), dtype)
     for name, module in (("world_model", fresh.world_model), ("actor_critic", fresh.actor_critic)):
         of_it = {key.removeprefix(f"{name}."): x for key, x in loaded["networks"].items() if key.startswith(name)}
         module.load_state_dict(of_it)

@@ -14,6 +14,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from jedi_sdk.config import DenoiserConfig, ObjectiveConfig
+from jedi_sdk.layers import Linear
 from jedi_sdk.nn import ActionEmbedding, FourierFeatures
 from jedi_sdk.rng import Rng
 from jedi_sdk.world_model.unet import UNet
@@ -61,7 +62,7 @@ class Denoiser(nn.Module):
         self.objective = objective
         self.embed_noise = FourierFeatures(d)
         self.embed_act = ActionEmbedding(num_actions, context, d)
-        self.embed = nn.Sequential(nn.Linear(d, d), nn.SiLU(), nn.Linear(d, d))
+        self.embed = nn.Sequential(Linear(d, d), nn.SiLU(), Linear(d, d))
         self.unet = UNet((context + 1) * channels, channels, config, depths or (config.depth,))
 
     def forward(

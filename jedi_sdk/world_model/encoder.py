@@ -9,6 +9,7 @@ from jaxtyping import Float, Real
 from torch import Tensor, nn
 
 from jedi_sdk.config import EncoderConfig
+from jedi_sdk.layers import Conv2d
 from jedi_sdk.nn import ConvBlock
 
 FRAME_SIZE = 64
@@ -50,7 +51,7 @@ class Encoder(nn.Module):
         return self.layers(x)
 
 
-def _stem(patch: int, channels: int) -> nn.Conv2d:
+def _stem(patch: int, channels: int) -> Conv2d:
     if patch == 1:
-        return nn.Conv2d(3, channels, kernel_size=3, padding=1)
-    return nn.Conv2d(3, channels, kernel_size=patch, stride=patch)
+        return Conv2d(3, channels, kernel_size=3, padding=1)
+    return Conv2d(3, channels, kernel_size=patch, stride=patch)

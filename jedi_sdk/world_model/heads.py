@@ -9,6 +9,7 @@ from jaxtyping import Bool, Float, Int64
 from torch import Tensor, nn
 
 from jedi_sdk.config import HeadsConfig
+from jedi_sdk.layers import Linear
 from jedi_sdk.nn import Halve, MaskedLSTM, ResBlock, conv3x3, group_norm
 from jedi_sdk.rng import Rng
 from jedi_sdk.types import LSTMState
@@ -39,9 +40,9 @@ class Heads(nn.Module):
         halvings = (len(config.depths) - 1 if halving else 0) + config.pool
         self.norm = nn.Sequential(group_norm(width), nn.SiLU(), nn.MaxPool2d(2) if config.pool else nn.Identity())
         self.lstm = MaskedLSTM(width * (h >> halvings) * (w >> halvings), config.lstm)
-        last = nn.Linear(config.lstm, NUM_REWARDS + 2, bias=False)
+        last = Linear(config.lstm, NUM_REWARDS + 2, bias=False)
         nn.init.zeros_(last.weight)  # fresh heads promise nothing
-        self.out = nn.Sequential(nn.Linear(config.lstm, config.lstm), nn.SiLU(), last)
+        self.out = nn.Sequential(Linear(config.lstm, config.lstm), nn.SiLU(), last)
 
     def forward(
         self,
