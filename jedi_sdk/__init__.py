@@ -37,7 +37,7 @@ _HOMES = {
     "Evaluation": "evaluate",
     "Fidelity": "fidelity",
     "HubError": "hub",
-    "RunError": "monitor",
+    "RunError": "health",
     "UnknownGameError": "envs",
     "UnsupportedEnvError": "envs",
 }
