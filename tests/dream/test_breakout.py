@@ -93,7 +93,7 @@ def test_dqn(agent: JEDI, to_beat: dict[str, np.ndarray]) -> None:
         seeded(SEED)
     obs, act = dream.observation_space[0], dream.action_space[0]
     q = DiscreteActor(preprocess_net=LatentNet(obs.shape), action_shape=act.n, softmax_output=False)
-    # Few dreams begin before the first shot, so that it is left to chance: with 0.01, games wait for minutes.
+    # Few dreams begin before the first shot, so that it is left to chance, which Tianshou's collectors must be asked for.
     policy = DiscreteQLearningPolicy(model=q, action_space=act, eps_training=0.2, eps_inference=0.05)
     dqn = DQN(policy=policy, optim=AdamOptimizerFactory(lr=3e-4), gamma=0.985, target_update_freq=500)
     collector = Collector(dqn, dream, VectorReplayBuffer(50_000, 64), exploration_noise=True)
@@ -105,6 +105,6 @@ def test_dqn(agent: JEDI, to_beat: dict[str, np.ndarray]) -> None:
         update_step_num_gradient_steps_per_sample=1 / 32,  # 2 for each step of all 64 dreams
     )
     dqn.run_training(params)
-    scores = Collector(dqn, real).collect(n_episode=GAMES, reset_before_collect=True).returns
+    scores = Collector(dqn, real, exploration_noise=True).collect(n_episode=GAMES, reset_before_collect=True).returns
     report("Tianshou's DQN", scores, to_beat)
     refuse_no_better(scores, to_beat)
