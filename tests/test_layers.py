@@ -112,6 +112,16 @@ def test_layers_made_where_nothing_is_versioned_work_too() -> None:
         assert not torch.equal(seen(ours, x), before)
 
 
+def test_compiled_they_are_one_graph_that_sees_what_is_written() -> None:
+    ours, torchs, x = LAYERS["convolution"]()
+    seen(ours, x)
+    compiled = torch.compile(ours, backend="eager", fullgraph=True)
+    for _ in range(2):
+        torchs.load_state_dict(ours.state_dict())
+        assert torch.equal(seen(compiled, x), seen(torchs, x))
+        written_to(ours)
+
+
 class Casts(TorchDispatchMode):
     """Numbers that were turned from float32 to bfloat16."""
 
