@@ -51,7 +51,7 @@ def laid_out_anew(layer: nn.Module) -> None:
     written_to(layer)
 
 
-def seen(layer: nn.Module, x: Tensor, dtype: torch.dtype = torch.bfloat16) -> Tensor:
+def seen(layer: Callable[[Tensor], Tensor], x: Tensor, dtype: torch.dtype = torch.bfloat16) -> Tensor:
     with torch.no_grad(), torch.autocast("cpu", dtype=dtype):
         return layer(x)
 

@@ -93,7 +93,7 @@ def test_dqn(agent: JEDI, to_beat: dict[str, np.ndarray]) -> None:
         seeded(SEED)
     obs, act = dream.observation_space[0], dream.action_space[0]
     q = DiscreteActor(preprocess_net=LatentNet(obs.shape), action_shape=act.n, softmax_output=False)
-    # Few dreams begin before the first shot, so that it is left to chance, which Tianshou's collectors must be asked for.
+    # Few dreams begin before the first shot: it is left to chance, for which Tianshou's collectors must be asked.
     policy = DiscreteQLearningPolicy(model=q, action_space=act, eps_training=0.2, eps_inference=0.05)
     dqn = DQN(policy=policy, optim=AdamOptimizerFactory(lr=3e-4), gamma=0.985, target_update_freq=500)
     collector = Collector(dqn, dream, VectorReplayBuffer(50_000, 64), exploration_noise=True)
