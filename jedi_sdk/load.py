@@ -112,7 +112,10 @@ def _base(settings: Settings, device: str) -> Config:
     check_name("objective", objective, OBJECTIVES)
     if objective == "pixel" and space != "pixel":
         raise ConfigError("the objective pixel is for frames without an encoder: write space=pixel, which brings it")
-    return replace(PRESETS[preset], objective=OBJECTIVES[objective], objective_name=objective)
+    taken = PRESETS[preset]
+    return (
+        taken if objective == "default" else replace(taken, objective=OBJECTIVES[objective], objective_name=objective)
+    )
 
 
 def _refuse_second_name(in_call: Settings, in_file: Settings, file: Path | None) -> None:

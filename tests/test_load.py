@@ -55,10 +55,16 @@ def build(*overrides: str, **names: Any) -> Config:
 @pytest.mark.parametrize("objective", [name for name in OBJECTIVES if name != "pixel"])
 @pytest.mark.parametrize("preset", PRESETS)
 def test_every_preset_goes_with_every_objective_of_latents(preset: str, objective: str) -> None:
-    config = build(preset=preset, objective=objective)
-    assert config == replace(
-        PRESETS[preset], game="breakout", objective=OBJECTIVES[objective], objective_name=objective
-    )
+    config, taken = build(preset=preset, objective=objective), PRESETS[preset]
+    expected = taken.objective if objective == "default" else OBJECTIVES[objective]
+    assert config == replace(taken, game="breakout", objective=expected, objective_name=objective)
+
+
+def test_the_default_of_the_small_presets_is_that_heads_learn_on_dreams_and_of_no_other() -> None:
+    found = {preset: build(preset=preset).objective for preset in PRESETS}
+    dreamed = replace(OBJECTIVES["default"], heads_latents="dreamed")
+    assert found == {"atari100k": OBJECTIVES["default"], "small": dreamed, "catch": dreamed, "tiny": dreamed}
+    assert build(preset="small", objective="paper").objective.heads_latents == "encoded"
 
 
 @pytest.mark.parametrize("preset", PRESETS)

@@ -40,6 +40,7 @@ def _preset_rows(config: Config) -> dict[str, str]:
     rows["denoiser updates"] = _short(work.denoiser)
     rows["heads updates"] = _short(work.heads)
     rows["actor-critic updates"] = _short(work.actor_critic)
+    rows["heads learn on latents"] = config.objective.heads_latents
     rows["batch x imagined steps"] = f"{config.optim.batch_size} x {config.actor_critic.horizon}"
     return rows
 

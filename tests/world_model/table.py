@@ -67,7 +67,13 @@ def with_objective(config: Config, objective: ObjectiveConfig | None = None, **v
 
 def plain(config: Config, **values) -> Config:
     """Nothing done to the latents: they are what the table says, and what is diffused."""
-    untouched = {"predict": "latent", "latent_scale": "none", "target_scale": "none", "clamp": False}
+    untouched = {
+        "predict": "latent",
+        "latent_scale": "none",
+        "target_scale": "none",
+        "clamp": False,
+        "heads_latents": "encoded",
+    }
     return with_objective(config, **{**untouched, **values})
 
 
