@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from jedi_sdk import JEDI
-from jedi_sdk.checkpoint import PUBLIC_FILES
+from jedi_sdk.checkpoint import PUBLIC_FILES, read_card
 from jedi_sdk.hub import Entry, entries, read_results
+from jedi_sdk.hub.commands import training_command
 from jedi_sdk.hub.machine import machine
 from jedi_sdk.hub.register import entry_of, page
 
@@ -51,6 +52,14 @@ def test_a_card_says_what_the_results_say(entry: Entry) -> None:
     assert f'JEDI.from_pretrained("{entry.name}")' in card
     assert results["command"] in card
     assert f"jedi eval {entry.name} " in results["command"]
+
+
+@pytest.mark.parametrize("entry", ZOO, ids=named)
+def test_a_cards_command_still_means_what_the_agent_was_trained_with(entry: Entry) -> None:
+    """A default that has changed since belongs into the command."""
+    made_by = read_results(entry.folder)["training_command"]
+    assert made_by == training_command(read_card(entry.folder))
+    assert made_by in (entry.folder / "README.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("entry", [entry for entry in ZOO if entry.game == "catch"], ids=named)
