@@ -1,9 +1,9 @@
 """Linear and convolution layers whose weights autocast does not cast at every call.
 
 Autocast forgets its casts where its block ends, and a dream enters one at every step: for a single dream at the
-paper's sizes, casting ten million weights took a third of the step. Without gradient these layers keep what was cast,
-until the weight is written to, moved or replaced. torch's fused optimisers write without saying so: who steps one says
-it for them (``torch.autograd.graph.increment_version``), and a call with gradient, with which training begins, forgets.
+paper's sizes that is ten million weights. Without gradient these layers keep what was cast, until the weight is written
+to, moved or replaced. torch's fused optimisers, and writes through ``.data``, do not say that they write: who does so
+says it for them (``torch.autograd.graph.increment_version``); and a call with gradient, not compiled, forgets.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ class Conv2d(nn.Conv2d):
 def _cast_once(layer: Linear | Conv2d) -> Cast:
     """Weight and bias, in autocast's dtype where it is on and no gradient is wanted."""
     weight, bias = layer.weight, layer.bias
-    if torch.compiler.is_compiling() or weight.is_inference():  # these know no versions
+    if torch.compiler.is_compiling() or weight.is_inference() or weight.is_meta:  # these know no versions
         return weight, bias
     if torch.is_grad_enabled():
         layer.cast = None
         return weight, bias
-    if not torch.is_autocast_enabled(weight.device.type):
+    if weight.dtype != torch.float32 or not torch.is_autocast_enabled(weight.device.type):
         return weight, bias
     dtype = torch.get_autocast_dtype(weight.device.type)
     now = (dtype, _content(weight), None if bias is None else _content(bias))

@@ -103,6 +103,16 @@ def test_each_dtype_has_its_own_cast_and_float32_has_none() -> None:
     assert set(ours.state_dict()) == set(torchs.state_dict())
 
 
+@pytest.mark.parametrize("make", LAYERS.values(), ids=LAYERS)
+def test_what_autocast_leaves_alone_is_left_alone(make) -> None:
+    ours, torchs, x = make()
+    torchs.load_state_dict(ours.state_dict())
+    both = [layer.double() for layer in (ours, torchs)]
+    assert torch.equal(*(seen(layer, x.double()) for layer in both))
+    with torch.no_grad():
+        assert ours.to("meta")(x.to("meta").double()).shape == torchs(x.double()).shape
+
+
 @pytest.mark.filterwarnings("error")
 def test_layers_made_where_nothing_is_versioned_work_too() -> None:
     with torch.inference_mode():
