@@ -17,6 +17,8 @@ Cast = tuple[Tensor, Tensor | None]
 
 
 class Linear(nn.Linear):
+    """``torch.nn.Linear``, (..., d) to (..., e), with the same parameters and results."""
+
     cast: tuple[object, Cast] | None = None
 
     def forward(self, input: Float[Tensor, "*n d"]) -> Float[Tensor, "*n e"]:
@@ -24,6 +26,8 @@ class Linear(nn.Linear):
 
 
 class Conv2d(nn.Conv2d):
+    """``torch.nn.Conv2d``, (n, c, h, w) to (n, d, h2, w2), with the same parameters and results."""
+
     cast: tuple[object, Cast] | None = None
 
     def forward(self, input: Float[Tensor, "n c h w"]) -> Float[Tensor, "n d h2 w2"]:
