@@ -1,8 +1,9 @@
-"""Weights that are cast once: what comes out is what autocast alone gives, whatever has happened to the weights."""
+"""Weights made ready once: what comes out is what autocast alone gives, whatever has happened to the weights."""
 
 from __future__ import annotations
 
 import copy
+import pickle
 from collections.abc import Callable
 
 import pytest
@@ -70,11 +71,12 @@ def test_the_same_as_torchs_own_before_and_after_a_change(make, change) -> None:
 
 
 @pytest.mark.parametrize("make", LAYERS.values(), ids=LAYERS)
-def test_a_copy_shares_no_cast_with_what_it_was_copied_from(make) -> None:
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda layer: pickle.loads(pickle.dumps(layer))])
+def test_a_copy_shares_no_cast_with_what_it_was_copied_from(make, copied) -> None:
     ours, torchs, x = make()
     for times in (1, 2, 3):  # as often as the original, which may lie where nothing lies any more
         seen(ours, x)
-        twin = copy.deepcopy(ours)
+        twin = copied(ours)
         for _ in range(times):
             written_to(twin)
         torchs.load_state_dict(twin.state_dict())
@@ -132,29 +134,34 @@ def test_compiled_they_are_one_graph_that_sees_what_is_written() -> None:
         written_to(ours)
 
 
-class Casts(TorchDispatchMode):
-    """Numbers that were turned from float32 to bfloat16."""
+class Made(TorchDispatchMode):
+    """Numbers that were turned from float32 to bfloat16, and how many weights were laid out for oneDNN."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.numbers = 0
+        self.numbers = self.layouts = 0
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
         result = func(*args, **(kwargs or {}))
         if func is torch.ops.aten._to_copy.default and result.dtype == torch.bfloat16:
             self.numbers += result.numel()
+        self.layouts += "reorder" in str(func)
         return result
 
 
-def test_a_dream_casts_the_denoisers_weights_in_its_first_step_alone() -> None:
+def test_a_dream_makes_the_denoisers_weights_ready_in_its_first_step_alone() -> None:
     agent = JEDI.from_pretrained("breakout", device="cpu", overrides=["run.dtype=bfloat16"])
     dream = agent.dream_env(num_envs=1)
     dream.reset(seed=0)
-    numbers = []
+    steps = []
     for _ in range(3):
-        with Casts() as casts:
+        with Made() as made:
             dream.step([0])
-        numbers.append(casts.numbers)
-    weights = sum(p.numel() for p in agent.world_model.denoiser.parameters())  # the heads' were needed to begin
-    assert numbers[0] > 0.9 * weights
-    assert numbers[1] == numbers[2] < 0.1 * weights
+        steps.append(made)
+    denoiser = agent.world_model.denoiser
+    weights = sum(p.numel() for p in denoiser.parameters())  # the heads' were needed to begin
+    assert steps[0].numbers > 0.9 * weights
+    assert steps[1].numbers == steps[2].numbers < 0.1 * weights
+    if torch.ops.mkldnn._is_mkldnn_bf16_supported():
+        assert steps[0].layouts == sum(isinstance(layer, Linear | Conv2d) for layer in denoiser.modules())
+        assert steps[1].layouts == steps[2].layouts == 0

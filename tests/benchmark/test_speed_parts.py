@@ -27,6 +27,7 @@ from jedi_sdk.benchmark.speed.sides import our_side
 from jedi_sdk.benchmark.speed.units import amount, percent, spread
 from jedi_sdk.benchmark.speed.worker import compile_every_shape
 from jedi_sdk.config import ConfigError
+from jedi_sdk.layers import Conv2d, Linear
 from jedi_sdk.precision import Precision
 from jedi_sdk.process_env import process_env
 
@@ -42,6 +43,13 @@ def test_operations_of_a_known_network() -> None:
     assert count(lambda: network(x)).flops == forward
     into_weights_and_maps = 4 * (2 * 16 * 8 * 9 * 100 + 2 * 2 * 1600 * 5)  # frames want no gradient
     assert count(lambda: network(x).sum().backward()).flops == forward + into_weights_and_maps
+
+
+def test_weights_that_were_made_ready_do_as_many_operations() -> None:
+    network = nn.Sequential(Conv2d(8, 16, 3, padding=1), nn.Flatten(), Linear(16 * 10 * 10, 5))
+    with torch.no_grad(), torch.autocast("cpu", dtype=torch.bfloat16):
+        flops = count(lambda: network(torch.randn(4, 8, 10, 10))).flops
+    assert flops == 4 * (2 * 16 * 8 * 9 * 100 + 2 * 1600 * 5)
 
 
 def test_bytes_of_known_operations() -> None:
