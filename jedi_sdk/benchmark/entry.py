@@ -61,15 +61,21 @@ class Entry:
     # -- learning -----------------------------------------------------------------------------------------------
 
     def update(self) -> None:
-        """One update of the denoiser, one of the heads."""
+        """One update of the denoiser, and the heads' as often as in the preset's epochs."""
         start = time.monotonic()
-        for part in ("denoiser", "heads"):
+        due = self._heads_due(self.updates + 1) - self._heads_due(self.updates)
+        for part in ("denoiser", *["heads"] * due):
             terms = self.learner.update(part, self.updates, self.stage.replay)
             for name in ("denoise/step1", "heads/reward", "heads/termination"):
                 if name in terms:
                     self.pending[name].append(terms[name])
         self.updates += 1
         self.seconds += time.monotonic() - start
+
+    def _heads_due(self, updates: int) -> int:
+        """Updates of the heads after so many of the denoiser."""
+        each = self.config.schedule.epoch
+        return updates * each.heads // max(each.denoiser, 1)
 
     # -- measuring ----------------------------------------------------------------------------------------------
 

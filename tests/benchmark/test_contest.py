@@ -112,6 +112,14 @@ def test_latents_out_of_bounds_end_an_entry(tmp_path: Path) -> None:
     assert len(result.curve) == 1
 
 
+def test_heads_are_updated_as_often_as_in_an_epoch(tmp_path: Path) -> None:
+    share = ["schedule.epoch.denoiser=6", "schedule.epoch.heads=2"]
+    few = contest(tmp_path, names="default", overrides=share, updates=2).run(progress=False)
+    assert "heads/reward" not in few[0].last["loss"]
+    more = contest(tmp_path, names="default", overrides=share, updates=6).run(progress=False)
+    assert ["heads/reward" in point["loss"] for point in more[0].curve] == [False, True, True]  # after 3, after 6
+
+
 def test_a_killed_contest_goes_on(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "jedi_cli", "bench", "variants", "--games", "catch", "--variants", "default"]
     command += ["--preset", "tiny", "--frames", "300", "--contexts", "40", "--every", "20", "--out", str(tmp_path)]
