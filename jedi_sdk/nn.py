@@ -87,7 +87,7 @@ def _attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
     """softmax(QKᵀ/√d)V. On a CPU torch's fused kernel takes several times as long for heads this small."""
     if q.device.type != "cpu":
         return F.scaled_dot_product_attention(q, k, v)
-    return (q @ k.transpose(-1, -2) * q.shape[-1] ** -0.5).softmax(-1) @ v
+    return (q * q.shape[-1] ** -0.5 @ k.transpose(-1, -2)).softmax(-1) @ v
 
 
 class ResBlock(nn.Module):
