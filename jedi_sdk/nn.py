@@ -60,7 +60,7 @@ class AdaGroupNorm(nn.Module):
         self.scale_shift = Linear(cond_channels, 2 * channels)
 
     def forward(self, x: Float[Tensor, "n c h w"], cond: Float[Tensor, "n d"]) -> Float[Tensor, "n c h w"]:
-        scale, shift = self.scale_shift(cond).view(len(x), 2, -1, 1, 1).unbind(1)
+        scale, shift = self.scale_shift(cond).view(len(x), 2, x.shape[1], 1, 1).unbind(1)
         return torch.addcmul(shift, self.norm(x), 1 + scale)
 
 
