@@ -32,7 +32,9 @@ Variants = Annotated[
         "as name:objective.switch=never;objective.clamp=false.",
     ),
 ]
-Updates = Annotated[int, typer.Option(metavar="N", min=1, help="Updates of the denoiser; of the heads, the preset's share.")]
+Updates = Annotated[
+    int, typer.Option(metavar="N", min=1, help="Updates of the denoiser; of the heads, the preset's share.")
+]
 Seeds = Annotated[str, typer.Option(metavar="N,M", help="Seeds of networks, frames and dreams.")]
 Preset = Annotated[str, typer.Option(metavar="NAME", help="Sizes, as in `jedi presets`.")]
 Set = Annotated[

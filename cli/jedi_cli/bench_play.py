@@ -25,6 +25,15 @@ Steps = Annotated[int, typer.Option(metavar="N", min=1, help="Real steps for eac
 Out = Annotated[
     Path | None, typer.Option(metavar="DIR", help="Keep the agent with the policy it learned.", show_default=False)
 ]
+Set = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="KEY=VALUE",
+        help="How it learns, as in optim.actor_critic_lr=1e-3; can be repeated.",
+        show_default=False,
+    ),
+]
 
 
 def baselines(game: Game, episodes: Episodes = 50, seed: Seed = 0, json_file: Json = None) -> None:
@@ -56,6 +65,7 @@ def ceiling(
     episodes: Episodes = 50,
     every: Every = 100,
     seed: Seed = 0,
+    set_: Set = None,
     out: Out = None,
     json_file: Json = None,
     device: Device = "auto",
@@ -69,7 +79,7 @@ def ceiling(
     from jedi_sdk.benchmark.ceiling import measure_ceiling
     from jedi_sdk.progress import progress_bar
 
-    agent = JEDI.from_pretrained(run, device=device)
+    agent = JEDI.from_pretrained(run, device=device, overrides=set_ or [])
     with progress_bar("awake", updates) as report:
         found = measure_ceiling(agent, updates, episodes, seed, every, out, report)
     score, steps = _figures(found.evaluation)

@@ -1,6 +1,7 @@
 """What a score lies between: what one gets for nothing, and what perfect dreams would teach."""
 
 import json
+import math
 
 import numpy as np
 import pytest
@@ -113,3 +114,8 @@ def test_both_from_the_shell(tmp_path, agent):
     result = runner.invoke(app, [*told, "--json", str(tmp_path / "c.json")])
     assert result.exit_code == 0, result.output
     assert [point["updates"] for point in json.loads((tmp_path / "c.json").read_text())["curve"]] == [2, 4]
+    still = [*told, "--set", "optim.actor_critic_lr=1e-12", "--json", str(tmp_path / "d.json")]
+    result = runner.invoke(app, still)
+    assert result.exit_code == 0, result.output
+    entropies = [point["policy/entropy"] for point in json.loads((tmp_path / "d.json").read_text())["curve"]]
+    assert entropies == pytest.approx([math.log(3)] * 2)  # a fresh policy, which cannot move
