@@ -15,7 +15,7 @@ import msgspec
 
 from jedi_sdk.check import check, check_name, unknown_key, wrong_type
 from jedi_sdk.config import Config, ConfigError
-from jedi_sdk.presets import OBJECTIVES, PRESETS, default_objective, default_preset
+from jedi_sdk.presets import OBJECTIVES, PRESETS, default_objective, default_preset, in_pixels
 from jedi_sdk.settings import Settings, flatten, nest
 
 
@@ -112,7 +112,7 @@ def _base(settings: Settings, device: str) -> Config:
     check_name("objective", objective, OBJECTIVES)
     if objective == "pixel" and space != "pixel":
         raise ConfigError("the objective pixel is for frames without an encoder: write space=pixel, which brings it")
-    taken = PRESETS[preset]
+    taken = in_pixels(PRESETS[preset]) if space == "pixel" else PRESETS[preset]
     return (
         taken if objective == "default" else replace(taken, objective=OBJECTIVES[objective], objective_name=objective)
     )

@@ -68,10 +68,11 @@ def test_the_default_of_the_small_presets_is_that_heads_learn_on_dreams_and_of_n
 
 
 @pytest.mark.parametrize("preset", PRESETS)
-def test_frames_without_an_encoder_bring_their_objective_with_them(preset: str, tmp_path: Path) -> None:
+def test_frames_without_an_encoder_bring_their_objective_and_sampler_with_them(preset: str, tmp_path: Path) -> None:
     config = build("space=pixel", preset=preset)
     changes = {"space": "pixel", "objective": OBJECTIVES["pixel"], "objective_name": "pixel"}
-    assert config == replace(PRESETS[preset], game="breakout", **changes)
+    assert config == replace(PRESETS[preset], game="breakout", sampler=SamplerConfig(steps=3), **changes)
+    assert build("space=pixel", "sampler.steps=1", preset=preset).sampler.steps == 1
     assert build("space=pixel", preset=preset, objective="pixel") == config
     file = tmp_path / "mine.yaml"
     file.write_text("space: pixel\n")

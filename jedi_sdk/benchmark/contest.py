@@ -18,6 +18,7 @@ from jedi_sdk.envs import resolve_game
 from jedi_sdk.interrupt import Interrupt
 from jedi_sdk.load import build_config
 from jedi_sdk.precision import choose_device, choose_precision
+from jedi_sdk.process_env import keep_memory
 from jedi_sdk.progress import RunProgress
 
 JUDGED_BY = "3"  # the dreamed step by whose error ratio an entry is given up
@@ -57,6 +58,7 @@ class Contest:
         games = [resolve_game(game).name for game in self.games]
         configs = {(g, v.name, s): self._config(g, v, s) for g in games for v in self.variants for s in self.seeds}
         bar, interrupt = RunProgress(len(configs) * self.updates, progress), Interrupt()
+        keep_memory()
         done = 0
         with bar, interrupt.listening():
             for game, seed in itertools.product(games, self.seeds):

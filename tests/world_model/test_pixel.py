@@ -148,11 +148,13 @@ def test_starts_come_back_from_their_file_as_the_frames_they_were(config: Config
 
 
 def test_a_fresh_denoiser_dreams_what_the_sampler_makes_of_noise_rounded(config: Config) -> None:
-    """D(y; σ) = c_skip·y, for σ = 5 and then 0.002, each step an Euler step."""
+    """D(y; σ) = c_skip·y, for σ = 5, 0.283 and then 0.002, each step an Euler step: DIAMOND's three."""
     world_model = WorldModel(config, ACTIONS)
     z, act = world_model.encode(frames(2, 4)), torch.zeros(2, 4, dtype=torch.int64)
     y = Rng(5).normal(2, 3, 64, 64)
-    for sigma, after in ((5.0, 2e-3), (2e-3, 0.0)):
+    middle = ((5.0 ** (1 / 7) + 2e-3 ** (1 / 7)) / 2) ** 7
+    assert middle == pytest.approx(0.283, abs=1e-3)
+    for sigma, after in ((5.0, middle), (middle, 2e-3), (2e-3, 0.0)):
         c_skip = 0.25 / (0.25 + 0.09 + sigma**2)
         y = y + (after - sigma) * (1 - c_skip) * y / sigma
     z_next = world_model.imagine_next(z, act, Rng(5))
