@@ -23,7 +23,7 @@ class Ready(nn.Module):
     """Keeps ``ready``: weight and bias as a call without gradient uses them, and what they were made from."""
 
     weight: Tensor
-    bias: Tensor | None
+    bias: Any  # a tensor, or None
     ready: tuple[object, Weights] | None = None
 
     def __getstate__(self) -> dict[str, Any]:
