@@ -149,10 +149,10 @@ def test_heun_asks_twice_a_step_except_for_the_last_and_where_noise_was_put_in_a
 
     y = torch.randn(1, 1, 1, 1)
     high, middle, low, _ = karras_sigmas(3, 2e-3, 5.0, 7.0)
-    sample(denoise, y, SamplerConfig(method="heun"), no_noise)
+    sample(denoise, y, SamplerConfig(steps=3, method="heun"), no_noise)
     assert asked == pytest.approx([high, middle, middle, low, low])
     asked.clear()
-    sample(denoise, y, SamplerConfig(s_churn=0.3, s_tmin=0.1, s_tmax=1.0), lambda: torch.randn(1, 1, 1, 1))
+    sample(denoise, y, SamplerConfig(steps=3, s_churn=0.3, s_tmin=0.1, s_tmax=1.0), lambda: torch.randn(1, 1, 1, 1))
     assert asked == pytest.approx([high, middle * 1.1, low])
 
 
