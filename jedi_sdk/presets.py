@@ -37,7 +37,7 @@ SMALL = replace(
     heads=HeadsConfig(channels=32, depths=(1,), cond_channels=64, pool=True, lstm=256, attention=False),
     pixel=PixelConfig(channels=32, heads_channels=16, depths=(1, 1, 1, 1)),
     actor_critic=ActorCriticConfig(channels=32, lstm=256),
-    objective=ObjectiveConfig(heads_latents="dreamed"),  # cheap here; with three calls a step, twice the heads' update
+    objective=ObjectiveConfig(heads_latents="dreamed"),  # cheap here; not at the paper's sizes
     sampler=SamplerConfig(steps=1),  # on Breakout truer than more of them, and cheaper
     optim=OptimConfig(lr=3e-4),  # a small budget wants a faster start
     schedule=ScheduleConfig(
