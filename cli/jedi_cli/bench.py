@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from jedi_cli.errors import Teaching
-from jedi_cli.options import Device, Json, write_json
+from jedi_cli.options import Device, Json, Set, write_json
 
 if TYPE_CHECKING:
     from jedi_sdk.benchmark import Result
@@ -37,10 +37,6 @@ Updates = Annotated[
 ]
 Seeds = Annotated[str, typer.Option(metavar="N,M", help="Seeds of networks, frames and dreams.")]
 Preset = Annotated[str, typer.Option(metavar="NAME", help="Sizes, as in `jedi presets`.")]
-Set = Annotated[
-    list[str] | None,
-    typer.Option("--set", metavar="A.B=C", help="One setting for all variants; can be repeated.", show_default=False),
-]
 Frames = Annotated[int, typer.Option(metavar="N", min=100, help="Real steps to learn from.")]
 Contexts = Annotated[int, typer.Option(metavar="N", min=2, help="Held-out contexts to dream from.")]
 Every = Annotated[int, typer.Option(metavar="N", min=1, help="Updates between two measurements.")]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from jedi_cli.options import Device, Json, Run, write_json
+from jedi_cli.options import Device, Json, Run, Set, write_json
 
 if TYPE_CHECKING:
     from jedi_sdk.evaluate import Evaluation
@@ -24,15 +24,6 @@ Policy = Annotated[
 Steps = Annotated[int, typer.Option(metavar="N", min=1, help="Real steps for each policy, and about as many dreamed.")]
 Out = Annotated[
     Path | None, typer.Option(metavar="DIR", help="Keep the agent with the policy it learned.", show_default=False)
-]
-Set = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--set",
-        metavar="KEY=VALUE",
-        help="How it learns, as in optim.actor_critic_lr=1e-3; can be repeated.",
-        show_default=False,
-    ),
 ]
 
 
