@@ -18,8 +18,8 @@ CEILING = 10.0  # of the ratio's axis
 FLOOR = -0.5  # of the R² axis
 
 
-def _ball(point: dict[str, Any]) -> float | None:
-    found = [entry["dreamed"] for entry in point["displacement"] if (entry["thing"], entry["steps"]) == ("ball", 3)]
+def _first_thing(point: dict[str, Any]) -> float | None:
+    found = [entry["dreamed"] for entry in point["displacement"] if entry["steps"] == 3]
     return None if not found or found[0] is None else max(FLOOR, found[0])
 
 
@@ -27,7 +27,7 @@ PANELS: dict[str, Callable[[dict[str, Any]], float | None]] = {
     "error over repeat-last's, step 1": lambda point: point["ratio"]["1"],
     "step 3": lambda point: point["ratio"]["3"],
     "step 10": lambda point: point["ratio"]["10"],
-    "ball 3 steps ahead, R²": _ball,
+    "ball or player 3 steps ahead, R²": _first_thing,
     "effective rank": lambda point: point["latent"]["latent/effective_rank"],
     "repeat-last over variance": lambda point: point["latent"]["latent/repeat_last"],
 }

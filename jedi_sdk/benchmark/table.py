@@ -9,6 +9,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 
 from jedi_sdk.benchmark.result import Result
+from jedi_sdk.fidelity.positions import THINGS
 
 Column = tuple[str, Callable[[dict[str, Any]], str]]
 NAMES = ("game", "variant", "seed", "updates")
@@ -83,8 +84,7 @@ def _figure(x: float | None) -> str:
 TABLES: dict[str, Sequence[Column]] = {
     "Error of the dream over repeat-last's, by dreamed step; displacement over 3 dreamed steps, R² (from encoded)": (
         *((str(step), _by_step("ratio", step)) for step in (1, 3, 10, 15, 50)),
-        ("ball", _displacement("ball")),
-        ("paddle", _displacement("paddle")),
+        *((thing, _displacement(thing)) for thing in THINGS),
     ),
     "Dreamed rewards and ends: balanced accuracy (trivial), how often dreamed / really": (
         ("reward", _accuracy("reward")),

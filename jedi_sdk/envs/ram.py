@@ -1,4 +1,4 @@
-"""Where ball and paddle are, read from the console's memory: ground truth to measure world models with.
+"""Where ball, paddle and boxers are, read from the console's memory: ground truth to measure world models with.
 
 The addresses are those of Anand et al. (2019), "Unsupervised state representation learning in Atari"; the
 offsets from RAM to the picture were found by comparing the two (``tests/envs/test_ram.py`` does it again).
@@ -16,15 +16,17 @@ from .games import Game
 _BYTES: dict[str, dict[str, tuple[int, int]]] = {
     "breakout": {"ball_x": (99, -49), "ball_y": (101, 9), "paddle_x": (72, -47)},
     "pong": {"ball_x": (49, -49), "ball_y": (54, -14), "paddle_y": (51, -13), "enemy_y": (50, -15)},
+    "boxing": {"player_x": (32, 5), "player_y": (34, 38), "enemy_x": (33, 3), "enemy_y": (35, 37)},
 }
 
 
 def positions(game: Game, env: gymnasium.Env) -> dict[str, float] | None:
-    """Where things stand in Breakout or Pong, in pixels of the 210x160 picture; None for other games.
+    """Where things stand in Breakout, Pong or Boxing, in pixels of the 210x160 picture; None for other games.
 
     ``in_play`` is 1.0 while there is a ball, else 0.0 and ``ball_x`` and ``ball_y`` are NaN: before FIRE in
-    Breakout, between two points in Pong (both games then keep the ball's y at 0). In Pong ``ball_y`` and
-    ``paddle_y`` are exact to one pixel, and sprites cut by the field's edge stand partly outside it.
+    Breakout, between two points in Pong (both games then keep the ball's y at 0). In Boxing it is always 1.0. In
+    Pong ``ball_y`` and ``paddle_y`` are exact to one pixel, and sprites cut by the field's edge stand partly outside
+    it. Boxers' positions are those of their bodies, exact to two pixels while they stand with their arms drawn in.
 
     Args:
         env: one ALE environment, e.g. from ``make_single``.
@@ -34,9 +36,9 @@ def positions(game: Game, env: gymnasium.Env) -> dict[str, float] | None:
     """
     if game.kind != "atari" or game.name not in _BYTES:
         return None
-    ram = _ram(env)
-    in_play = ram[_BYTES[game.name]["ball_y"][0]] != 0
-    found = {name: float(ram[address]) + shift for name, (address, shift) in _BYTES[game.name].items()}
+    ram, places = _ram(env), _BYTES[game.name]
+    in_play = "ball_y" not in places or ram[places["ball_y"][0]] != 0
+    found = {name: float(ram[address]) + shift for name, (address, shift) in places.items()}
     ball = {} if in_play else {"ball_x": float("nan"), "ball_y": float("nan")}
     return {**found, **ball, "in_play": float(in_play)}
 

@@ -20,7 +20,12 @@ from jedi_sdk.replay import Replay
 from jedi_sdk.types import Policy
 
 CONSOLES = 4  # played side by side
-THINGS = {"ball": ("ball_x", "ball_y"), "paddle": ("paddle_x", "paddle_y")}
+THINGS = {
+    "ball": ("ball_x", "ball_y"),
+    "paddle": ("paddle_x", "paddle_y"),
+    "player": ("player_x", "player_y"),
+    "enemy": ("enemy_x", "enemy_y"),
+}
 
 
 @dataclass(frozen=True)
@@ -30,7 +35,7 @@ class Located:
     """
 
     replay: Replay
-    where: dict[str, Float[np.ndarray, "rows envs p"]]  # by thing; NaN for a ball that is not there
+    where: dict[str, Float[np.ndarray, "rows envs p"]]  # by thing the game has; NaN for a ball that is not there
     in_play: Bool[np.ndarray, "rows envs"]
 
 
@@ -75,4 +80,5 @@ def play_located(player: Player, steps: int, progress: Progress) -> Located:
     finally:
         envs.close()
     where = {thing: noting.column(names) for thing, names in THINGS.items()}
+    where = {thing: positions for thing, positions in where.items() if positions.shape[-1]}
     return Located(replay, where, noting.column(("in_play",))[..., 0] > 0)

@@ -1,4 +1,6 @@
-"""The RAM's ball and paddles against the pixels that the console draws."""
+"""The RAM's ball, paddles and boxers against the pixels that the console draws."""
+
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -6,7 +8,8 @@ import pytest
 from jedi_sdk.envs import Game, make_envs, make_single, positions, resolve_game
 from jedi_sdk.envs.catch import CatchEnv
 
-BREAKOUT, PONG = resolve_game("breakout"), resolve_game("pong")
+BREAKOUT, PONG, BOXING = resolve_game("breakout"), resolve_game("pong"), resolve_game("boxing")
+Play = Callable[[dict[str, float], Game, int], int]
 RED, WHITE, GREEN, ORANGE = (200, 72, 72), (236, 236, 236), (92, 186, 92), (213, 130, 74)
 
 
@@ -19,7 +22,12 @@ def chase(found: dict[str, float], game: Game, t: int) -> int:
     return direction if (t // 150) % 3 < 2 else 0  # and sometimes lets it pass
 
 
-def watch(game: Game, frames: int) -> list[tuple[dict[str, float], np.ndarray]]:
+def wander(found: dict[str, float], game: Game, t: int) -> int:
+    """One of the eighteen actions for twelve frames, then another."""
+    return t // 12 * 7 % 18
+
+
+def watch(game: Game, frames: int, play: Play = chase) -> list[tuple[dict[str, float], np.ndarray]]:
     """Frame by frame: what the RAM says and what the screen shows."""
     env = make_single(game).unwrapped
     env.reset(seed=0)
@@ -28,7 +36,7 @@ def watch(game: Game, frames: int) -> list[tuple[dict[str, float], np.ndarray]]:
         found = positions(game, env)
         assert found is not None
         seen.append((found, env.render()))
-        if env.step(chase(found, game, t))[2]:
+        if env.step(play(found, game, t))[2]:
             env.reset()
     return seen
 
@@ -50,6 +58,11 @@ def breakout():
 @pytest.fixture(scope="module")
 def pong():
     return watch(PONG, 1500)
+
+
+@pytest.fixture(scope="module")
+def boxing():
+    return watch(BOXING, 1500, wander)
 
 
 def test_the_ball_of_breakout_is_where_the_ram_says(breakout):
@@ -123,6 +136,17 @@ def test_the_paddles_of_pong_are_where_the_ram_says(pong, name, colour, cols, sl
     whole = [(found, paddle) for found, paddle in paddles if paddle and paddle[3] == 16 and 34 < paddle[1] < 178]
     assert len({paddle[1] for _, paddle in whole}) > 20
     assert all(abs(found[name] - paddle[1]) <= slack for found, paddle in whole)
+
+
+@pytest.mark.parametrize(("who", "colour"), [("player", (214, 214, 214)), ("enemy", (0, 0, 0))])
+def test_the_boxers_are_where_the_ram_says(boxing, who, colour):
+    """Of a boxer with both arms drawn in, facing right as the player does at first; a reaching arm is wider."""
+    sprites = [(found, sprite(picture, colour, slice(36, 175), slice(34, 126))) for found, picture in boxing]
+    whole = [(found, boxer) for found, boxer in sprites if boxer and boxer[2:] == (14, 47)]
+    assert len({boxer[:2] for _, boxer in whole}) > 100
+    assert all(abs(found[f"{who}_x"] - boxer[0]) <= 2 for found, boxer in whole)
+    assert all(abs(found[f"{who}_y"] - boxer[1]) <= 2 for found, boxer in whole)
+    assert all(found["in_play"] for found, _ in whole)
 
 
 def test_other_games_have_no_known_positions():

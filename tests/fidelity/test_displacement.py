@@ -138,5 +138,6 @@ def test_breakout_end_to_end(located: Located):
 def test_which_games_show_positions():
     assert has_positions(BREAKOUT)
     assert has_positions(resolve_game("pong"))
-    assert not has_positions(resolve_game("boxing"))
+    assert has_positions(resolve_game("boxing"))
+    assert not has_positions(resolve_game("seaquest"))
     assert not has_positions(resolve_game("catch"))
