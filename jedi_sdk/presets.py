@@ -37,15 +37,21 @@ SMALL = replace(
     heads=HeadsConfig(channels=32, depths=(1,), cond_channels=64, pool=True, lstm=256, attention=False),
     pixel=PixelConfig(channels=32, heads_channels=16, depths=(1, 1, 1, 1)),
     actor_critic=ActorCriticConfig(channels=32, lstm=256),
-    objective=ObjectiveConfig(heads_latents="dreamed"),  # cheap here; not at the paper's sizes
-    sampler=SamplerConfig(steps=1),  # on Breakout truer than more of them, and cheaper
-    optim=OptimConfig(lr=3e-4),  # a small budget wants a faster start
-    schedule=ScheduleConfig(
-        env_steps=50_000,  # real steps cost next to nothing here, and rare rewards want many
-        first_epoch=Work(5_000, 600, 200, 100),
-        epoch=Work(500, 300, 50, 50),  # most of the time goes to the dream: only in a true one is there much to learn
-        final_epochs=10,
+    objective=ObjectiveConfig(
+        heads_latents="dreamed",  # cheap here; not at the paper's sizes
+        encoder_lr_scale=0.03,  # 9e-6, where the paper's is 3e-5: latents that hold still can be foreseen
+        encoder_lr_halving=10_000,
+        p_mean=1.0,  # dreams take one denoiser call here, and that one sees nothing but noise
     ),
+    sampler=SamplerConfig(steps=1),  # on Breakout truer than more of them, and cheaper
+    optim=OptimConfig(lr=3e-4, actor_critic_lr=3e-4),  # a small budget wants a faster start
+    schedule=ScheduleConfig(
+        env_steps=75_000,  # real steps cost next to nothing here, and rare rewards want many
+        first_epoch=Work(12_000, 1_200, 400, 100),  # only in a true dream is there much to learn
+        epoch=Work(1_000, 160, 60, 80),
+        final_epochs=5,
+    ),
+    replay=ReplayConfig(recency=(0.1, 0.2, 0.3, 0.4)),  # the dreams of a run this short need all it has seen
 )
 
 CATCH = replace(
@@ -58,8 +64,8 @@ CATCH = replace(
     heads=HeadsConfig(channels=32, depths=(1,), cond_channels=64, pool=False, lstm=256, attention=False),
     pixel=PixelConfig(channels=16, heads_channels=8, depths=(1, 1, 1, 1)),
     actor_critic=ActorCriticConfig(channels=32, lstm=256, horizon=7),
+    objective=ObjectiveConfig(heads_latents="dreamed"),
     sampler=SamplerConfig(steps=2),
-    optim=OptimConfig(lr=3e-4, actor_critic_lr=3e-4),
     schedule=ScheduleConfig(
         env_steps=6_800, first_epoch=Work(4_000, 600, 600, 300), epoch=Work(400, 120, 120, 120), final_epochs=1
     ),

@@ -60,10 +60,12 @@ def test_every_preset_goes_with_every_objective_of_latents(preset: str, objectiv
     assert config == replace(taken, game="breakout", objective=expected, objective_name=objective)
 
 
-def test_the_default_of_the_small_presets_is_that_heads_learn_on_dreams_and_of_no_other() -> None:
+def test_what_the_default_objective_is_in_each_preset() -> None:
     found = {preset: build(preset=preset).objective for preset in PRESETS}
     dreamed = replace(OBJECTIVES["default"], heads_latents="dreamed")
-    assert found == {"atari100k": OBJECTIVES["default"], "small": dreamed, "catch": dreamed, "tiny": dreamed}
+    assert found["atari100k"] == OBJECTIVES["default"]
+    assert found["catch"] == found["tiny"] == dreamed
+    assert found["small"] == replace(dreamed, encoder_lr_scale=0.03, encoder_lr_halving=10_000, p_mean=1.0)
     assert build(preset="small", objective="paper").objective.heads_latents == "encoded"
 
 

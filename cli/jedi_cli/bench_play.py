@@ -103,10 +103,11 @@ def judge(
     others = {name: JEDI.from_pretrained(name, device=device) for name in policy or []}
     with progress_bar("judging") as report:
         found = judge(agent, others, steps, seed, report)
-    table = Table("policy", "rewards a step, real", "dreamed", "ends a step, real", "dreamed", title=agent.game.name)
+    columns = ("rewards a step, real", "dreamed", "ends a step, real", "dreamed", "dream pays / game pays")
+    table = Table("policy", *columns, title=agent.game.name)
     for one in found:
         rates = (one.real.reward, one.dreamed.reward, one.real.end, one.dreamed.end)
-        table.add_row(one.policy, *(f"{rate:.2%}" for rate in rates))
+        table.add_row(one.policy, *(f"{rate:.2%}" for rate in rates), f"{one.pays:.2f} ± {one.pays_stderr:.2f}")
     Console().print(table)
     write_json(json_file, [one.to_dict() for one in found])
 

@@ -11,7 +11,9 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import numpy as np
 import torch
+from jaxtyping import Float64
 
 from jedi_sdk.actor_critic import Actor, ActorCritic
 from jedi_sdk.agent import JEDI
@@ -30,18 +32,25 @@ class JudgeError(ValueError):
 
 @dataclass(frozen=True)
 class Rates:
-    """Per step: signs of rewards, summed, and ends; ``steps`` is how many there were before the ends."""
+    """Per step: signs of rewards, summed, steps that pay or cost, and ends; ``steps`` is how many there were before
+    the ends.
+    """
 
     reward: float
+    paid: float
     end: float
     steps: int
 
 
 @dataclass(frozen=True)
 class Judgement:
+    """``pays``: how often the dream pays or costs over how often the game does; 1 is right. NaN where none does."""
+
     policy: str
     real: Rates
     dreamed: Rates
+    pays: float
+    pays_stderr: float
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -63,7 +72,7 @@ def judge(agent: JEDI, others: Mapping[str, JEDI], steps: int, seed: int, report
     return judged
 
 
-def _compare(agent: JEDI, policy: ActorCritic, steps: int, seed: int) -> tuple[Rates, Rates]:
+def _compare(agent: JEDI, policy: ActorCritic, steps: int, seed: int) -> tuple[Rates, Rates, float, float]:
     config, precision, model = agent.config, agent.precision, agent.world_model
     actor, horizon = Actor(policy, Rng(seed, precision.device)), config.actor_critic.horizon
     real_env = agent.real_env(config.optim.batch_size, to_numpy=False)
@@ -80,14 +89,40 @@ def _compare(agent: JEDI, policy: ActorCritic, steps: int, seed: int) -> tuple[R
                 real.append(awake.rollout(actor, horizon, actor.rng))
     finally:
         real_env.close()
-    return _rates(real), _rates(dreamed)
+    return _rates(real), _rates(dreamed), *ratio_of_shares(*_paid(dreamed), *_paid(real))
 
 
 def _rates(rollouts: list[Rollout]) -> Rates:
-    steps = sum(int(rollout.mask.sum()) for rollout in rollouts)
     reward = sum(float((rollout.rew * rollout.mask).sum()) for rollout in rollouts)
     ends = sum(int((rollout.end & rollout.mask).sum()) for rollout in rollouts)
-    return Rates(reward / steps, ends / steps, steps)
+    paid, steps = (int(count.sum()) for count in _paid(rollouts))
+    return Rates(reward / steps, paid / steps, ends / steps, steps)
+
+
+def _paid(rollouts: list[Rollout]) -> tuple[Float64[np.ndarray, "games"], Float64[np.ndarray, "games"]]:
+    """By game: steps with a reward, and all steps before the ends."""
+    paid = sum((rollout.rew.ne(0) & rollout.mask).sum(1) for rollout in rollouts)
+    steps = sum(rollout.mask.sum(1) for rollout in rollouts)
+    return torch.as_tensor(paid).double().cpu().numpy(), torch.as_tensor(steps).double().cpu().numpy()
+
+
+def ratio_of_shares(
+    hits: Float64[np.ndarray, "n"],
+    tries: Float64[np.ndarray, "n"],
+    other_hits: Float64[np.ndarray, "n"],
+    other_tries: Float64[np.ndarray, "n"],
+) -> tuple[float, float]:
+    """One share over another, counted in ``n`` groups, and its standard error by the jackknife: one group left out at
+    a time, so that what happens within a group need not be independent. NaN where the other share is 0.
+    """
+
+    def ratio(a: Any, m: Any, b: Any, n: Any) -> Any:
+        return np.divide(a * n, b * m, out=np.full(np.shape(b), np.nan), where=np.asarray(b) != 0)
+
+    counts = (hits, tries, other_hits, other_tries)
+    without = ratio(*(count.sum() - count for count in counts))
+    spread = np.square(without - without.mean()).sum() * (len(hits) - 1) / len(hits)
+    return float(ratio(*(count.sum() for count in counts))), float(np.sqrt(spread))
 
 
 def _random(agent: JEDI) -> ActorCritic:

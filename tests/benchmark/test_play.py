@@ -14,7 +14,7 @@ from jedi_sdk.actor_critic import Actor
 from jedi_sdk.benchmark.awake import Awake
 from jedi_sdk.benchmark.baselines import Always, measure_baselines
 from jedi_sdk.benchmark.ceiling import measure_ceiling
-from jedi_sdk.benchmark.judge import JudgeError, judge
+from jedi_sdk.benchmark.judge import JudgeError, judge, ratio_of_shares
 from jedi_sdk.dream import RealEnv
 from jedi_sdk.envs import make_envs, resolve_game
 from jedi_sdk.rng import Rng
@@ -94,6 +94,27 @@ def test_a_true_dream_tells_good_play_from_bad():
     assert random.real.reward < 0
     assert random.dreamed.reward < 0
     assert own.real.end == pytest.approx(1 / 7, abs=0.01)
+    assert own.real.paid == pytest.approx(1 / 7, abs=0.01)
+    assert own.pays == pytest.approx(1, abs=0.05)
+
+
+def test_the_ratio_of_two_shares_is_as_sure_as_repeating_it_shows():
+    """Planted shares of 1 % and 2 %: the stated error is the spread of the ratio over many repetitions."""
+    rng = np.random.default_rng(0)
+    tries = np.full(32, 700.0)
+    found = [
+        ratio_of_shares(rng.binomial(700, 0.01, 32) * 1.0, tries, rng.binomial(700, 0.02, 32) * 1.0, tries)
+        for _ in range(300)
+    ]
+    ratios, stated = np.array(found).T
+    assert ratios.mean() == pytest.approx(0.5, abs=0.01)
+    assert stated.mean() == pytest.approx(ratios.std(), rel=0.15)
+
+
+def test_the_ratio_of_a_share_to_itself_is_one_and_of_any_to_none_unknown():
+    hits, tries = np.array([3.0, 0.0, 5.0]), np.array([100.0, 80.0, 90.0])
+    assert ratio_of_shares(hits, tries, hits, tries) == (1, 0)
+    assert all(math.isnan(figure) for figure in ratio_of_shares(hits, tries, 0 * hits, tries))
 
 
 def test_a_policy_behind_another_encoder_is_not_judged(agent):
