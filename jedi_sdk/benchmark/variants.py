@@ -26,6 +26,7 @@ RATES = {
     "0.3": ("objective.encoder_lr_scale=0.3", "objective.encoder_lr_halving=0"),
     "0.1": ("objective.encoder_lr_scale=0.1", "objective.encoder_lr_halving=0"),
     "annealed": ("objective.encoder_lr_scale=0.1", "objective.encoder_lr_halving=2000"),
+    "slow": ("objective.encoder_lr_scale=0.03", "objective.encoder_lr_halving=10000"),
 }
 GRID = [
     Variant(f"{target}-{scale}-{rate}", (*TARGETS[target], f"objective.latent_scale={scale}", *RATES[rate]))

@@ -166,7 +166,7 @@ def test_breakout_has_displacement() -> None:
 def test_names_of_variants() -> None:
     assert [v.name for v in find_variants(["ema", "mine:objective.clamp=false;seed=3"])] == ["ema", "mine"]
     assert find_variants(["mine:objective.clamp=false;seed=3"])[0].overrides == ("objective.clamp=false", "seed=3")
-    assert len(find_variants(["all-grid"])) == 12
+    assert len(find_variants(["all-grid"])) == 16
     with pytest.raises(ConfigError, match="did you mean sigreg"):
         find_variants(["sigregg"])
     with pytest.raises(ConfigError, match="letters"):
