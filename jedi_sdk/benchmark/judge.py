@@ -44,7 +44,9 @@ class Rates:
 
 @dataclass(frozen=True)
 class Judgement:
-    """``pays``: how often the dream pays or costs over how often the game does; 1 is right. NaN where none does."""
+    """``pays``: how often the dream pays or costs over how often the game does, 1 is right; NaN where the game never
+    does. ``pays_stderr``: its standard error over games, which play and dream from the same moments.
+    """
 
     policy: str
     real: Rates
@@ -101,9 +103,9 @@ def _rates(rollouts: list[Rollout]) -> Rates:
 
 def _paid(rollouts: list[Rollout]) -> tuple[Float64[np.ndarray, "games"], Float64[np.ndarray, "games"]]:
     """By game: steps with a reward, and all steps before the ends."""
-    paid = sum((rollout.rew.ne(0) & rollout.mask).sum(1) for rollout in rollouts)
-    steps = sum(rollout.mask.sum(1) for rollout in rollouts)
-    return torch.as_tensor(paid).double().cpu().numpy(), torch.as_tensor(steps).double().cpu().numpy()
+    paid = torch.stack([(rollout.rew.ne(0) & rollout.mask).sum(1) for rollout in rollouts]).sum(0)
+    steps = torch.stack([rollout.mask.sum(1) for rollout in rollouts]).sum(0)
+    return paid.double().cpu().numpy(), steps.double().cpu().numpy()
 
 
 def ratio_of_shares(
@@ -112,8 +114,8 @@ def ratio_of_shares(
     other_hits: Float64[np.ndarray, "n"],
     other_tries: Float64[np.ndarray, "n"],
 ) -> tuple[float, float]:
-    """One share over another, counted in ``n`` groups, and its standard error by the jackknife: one group left out at
-    a time, so that what happens within a group need not be independent. NaN where the other share is 0.
+    """One share over another, counted in ``n`` groups, and its standard error by the jackknife (Tukey 1958): one group
+    left out at a time, so that what happens within a group need not be independent. NaN where the other share is 0.
     """
 
     def ratio(a: Any, m: Any, b: Any, n: Any) -> Any:
