@@ -19,6 +19,7 @@ FRACTIONS = (
     "actor_critic.lambda_",
     "objective.ema_decay",
     "objective.scale_momentum",
+    "optim.weights_ema",
 )
 MAY_BE_ZERO = (
     *FRACTIONS,

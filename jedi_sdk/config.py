@@ -128,6 +128,7 @@ class OptimConfig:
     clip_heads: float = 100.0  # 100
     clip_actor_critic: float = 100.0  # 100
     warmup: int = 100  # 100; updates of linear warm-up
+    weights_ema: float = 0.0  # 0; decay of the average of denoiser's and heads' weights, which dreams; 0: no average
 
 
 @dataclass(frozen=True)

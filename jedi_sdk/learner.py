@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterable
 from typing import Any
 
@@ -11,6 +12,7 @@ from torch import Tensor, nn
 from torch.autograd.graph import increment_version
 
 from jedi_sdk.actor_critic import Actor, ActorCritic
+from jedi_sdk.averaging import follow, warmed_up
 from jedi_sdk.config import Config
 from jedi_sdk.dream import imagine
 from jedi_sdk.precision import Precision
@@ -20,6 +22,7 @@ from jedi_sdk.types import Losses, Rollout, Segment
 from jedi_sdk.world_model import WorldModel
 
 PARTS = ("denoiser", "heads", "actor_critic")
+AVERAGED = ("denoiser", "heads")  # with ``optim.weights_ema``
 TRAINED = {
     "denoiser": ["denoiser", "encoder", "decoder"],
     "heads": ["heads", "encoder"],
@@ -28,7 +31,11 @@ TRAINED = {
 
 
 class Learner:
-    """Networks with their optimisers. The encoder has one optimiser, fed by the denoiser's and the heads' updates."""
+    """Networks with their optimisers. The encoder has one optimiser, fed by the denoiser's and the heads' updates.
+
+    With ``optim.weights_ema`` the ``world_model``, which dreams and is saved, has averages of the weights that the
+    optimisers move; those are the learner's own, and ``taught`` is the world model that has one of them in place.
+    """
 
     def __init__(
         self, config: Config, world_model: WorldModel, actor_critic: ActorCritic, precision: Precision
@@ -39,11 +46,15 @@ class Learner:
         self.sampling = np.random.default_rng(config.seed)
         self.actor = Actor(actor_critic, self.rng)
         o = config.optim
+        self.averages = {name: getattr(world_model, name) for name in AVERAGED if o.weights_ema}
+        moved = {name: copy.deepcopy(average) for name, average in self.averages.items()}
+        self.taught = {name: world_model.beside(**{name: moved[name]} if moved else {}) for name in AVERAGED}
         self.modules: dict[str, nn.Module] = {
             "encoder": world_model.encoder,
             "denoiser": world_model.denoiser,
             "heads": world_model.heads,
             "actor_critic": actor_critic,
+            **moved,
         }
         if world_model.decoder is not None:
             self.modules["decoder"] = world_model.decoder
@@ -78,12 +89,12 @@ class Learner:
     def _denoiser_loss(self, replay: Replay) -> Losses:
         segment = self._sample(replay, self.config.context + self.config.objective.predicted_steps)
         with self.precision.autocast():
-            return self.world_model.denoise_loss(segment, self.rng)
+            return self.taught["denoiser"].denoise_loss(segment, self.rng)
 
     def _heads_loss(self, replay: Replay) -> Losses:
         segment = self._sample(replay, self.config.context + self.config.actor_critic.horizon)
         with self.precision.autocast():
-            return self.world_model.heads_loss(segment, self.rng)
+            return self.taught["heads"].heads_loss(segment, self.rng)
 
     def _actor_critic_loss(self, replay: Replay) -> Losses:
         rollout = self.dream(self._sample(replay, self.config.context))
@@ -115,6 +126,8 @@ class Learner:
         increment_version(parameters)  # a fused step writes to them without saying so
         if "encoder" in trained:
             self.world_model.update_target()
+        for name in self.averages.keys() & set(trained):
+            follow(self.averages[name], self.modules[name], warmed_up(self.config.optim.weights_ema, updates_so_far))
         return norm
 
     def _slowing(self, updates_so_far: int) -> float:
@@ -123,14 +136,17 @@ class Learner:
         return 1 / (1 + updates_so_far / halving) if halving else 1.0
 
     def state_dict(self) -> dict[str, Any]:
-        """Optimisers and generators; tensors and plain values only, so that it loads with ``weights_only``."""
+        """Optimisers, generators, weights behind an average: tensors and plain values, so ``weights_only`` loads it."""
         return {
+            "moved": {name: self.modules[name].state_dict() for name in self.averages},
             "optimizers": {name: optimizer.state_dict() for name, optimizer in self.optimizers.items()},
             "rng": self.rng.generator.get_state(),
             "sampling": self.sampling.bit_generator.state,
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
+        for name in self.averages:
+            self.modules[name].load_state_dict(state["moved"][name])
         for name, optimizer in self.optimizers.items():
             optimizer.load_state_dict(state["optimizers"][name])
         self.rng.generator.set_state(state["rng"])

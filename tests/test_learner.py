@@ -234,6 +234,62 @@ def test_the_ema_target_follows_the_encoder_whoever_moved_it(tiny, wake, replay)
             assert slow.grad is None
 
 
+@pytest.mark.parametrize("part", ["denoiser", "heads"])
+def test_what_dreams_is_the_average_of_the_weights_that_are_moved(tiny, wake, replay, part) -> None:
+    """By hand: of each new weight 9/10 after the first update, 9/11 after the second, then half, as asked."""
+    learner = build(with_optim(tiny, weights_ema=0.5, lr=1e-2), wake=wake)
+    dreams, moved = getattr(learner.world_model, part), learner.modules[part]
+    expected = [p.detach().clone() for p in dreams.parameters()]
+    for n, decay in enumerate((1 / 10, 2 / 11)):
+        learner.update(part, n, replay)
+        expected = [decay * e + (1 - decay) * p for e, p in zip(expected, moved.parameters(), strict=True)]
+    learner.update(part, 1000, replay)
+    expected = [(e + p) / 2 for e, p in zip(expected, moved.parameters(), strict=True)]
+    for average, by_hand in zip(dreams.parameters(), expected, strict=True):
+        torch.testing.assert_close(average, by_hand)
+        assert average.grad is None
+    assert any(changed_by(dreams, moved))
+
+
+def changed_by(one: torch.nn.Module, other: torch.nn.Module) -> list[bool]:
+    return [not torch.equal(a, b) for a, b in zip(one.parameters(), other.parameters(), strict=True)]
+
+
+def test_averaging_changes_no_denoisers_update(tiny, wake, replay) -> None:
+    """The loss, what is moved and by how much are those of a learner without an average."""
+    plain, averaged = build(tiny, wake=wake), build(with_optim(tiny, weights_ema=0.9), wake=wake)
+    for n in range(3):
+        told, also_told = (x.update("denoiser", n, replay) for x in (plain, averaged))
+        assert {name: float(x) for name, x in told.items()} == {name: float(x) for name, x in also_told.items()}
+    assert not any(changed_by(plain.modules["denoiser"], averaged.modules["denoiser"]))
+    assert not any(changed_by(plain.world_model.encoder, averaged.world_model.encoder))
+    assert any(changed_by(plain.world_model.denoiser, averaged.world_model.denoiser))
+    assert torch.equal(plain.world_model.batches, averaged.world_model.batches)
+
+
+def test_policy_and_heads_see_the_dreams_of_the_average(tiny, wake, replay, monkeypatch) -> None:
+    """Whatever is dreamed is dreamed by the weights that are saved, the dreams on which the heads learn too."""
+    config = with_optim(with_objective(tiny, heads_latents="dreamed"), weights_ema=0.9)
+    learner = build(config, wake=wake)
+    asked = []
+    for denoiser in (learner.world_model.denoiser, learner.modules["denoiser"]):
+        monkeypatch.setattr(denoiser, "forward", watched(asked, denoiser))
+    learner.update("actor_critic", 0, replay)
+    learner.update("heads", 0, replay)
+    assert asked
+    assert all(denoiser is learner.world_model.denoiser for denoiser in asked)
+
+
+def watched(asked: list, denoiser: torch.nn.Module):
+    forward = denoiser.forward
+
+    def told(*args):
+        asked.append(denoiser)
+        return forward(*args)
+
+    return told
+
+
 def test_a_dream_remembers_its_context_and_is_the_current_policys(tiny, wake, replay) -> None:
     learner = build(tiny, wake=wake)
     segment = replay.sample(4, 4, learner.sampling)
@@ -273,8 +329,9 @@ def test_equal_seeds_learn_the_same_bit_for_bit_and_others_do_not(tiny, replay, 
     assert run(one, replay, range(2, 3)) != run(other, replay, range(2, 3))
 
 
-VARIANTS = {
+VARIANTS: dict[str, dict] = {
     "default": {},
+    "averaged": {"heads_latents": "dreamed"},
     "ema": {"target_net": "ema", "relative_to_mean": True, "encoder_lr_halving": 2},
     "joint": {"decoder": "joint", "heads_latents": "dreamed", "regularizer": "sigreg"},
     "alone": {"decoder": "alone", "switch": "alternate", "regularizer": "vicreg"},
@@ -285,7 +342,7 @@ VARIANTS = {
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_put_away_and_taken_out_it_goes_on_bit_for_bit(tiny, replay, variant, dtype) -> None:
     """A fresh learner has nothing of the other's but what was put away: no weights that were cast before a step."""
-    config = with_objective(tiny, **VARIANTS[variant])
+    config = with_optim(with_objective(tiny, **VARIANTS[variant]), weights_ema=0.9 if variant == "averaged" else 0.0)
     learner = build(config, dtype)
     run(learner, replay, range(2))
     file = io.BytesIO()

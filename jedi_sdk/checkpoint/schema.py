@@ -13,7 +13,7 @@ from typing import Any
 from jedi_sdk.checkpoint.names import CheckpointError
 from jedi_sdk.settings import flatten, nest
 
-SCHEMA = 3
+SCHEMA = 4
 Values = dict[str, Any]
 
 ABSENT_IN_1 = {  # what settings mean that schema 1, or its older files, did not have
@@ -55,7 +55,15 @@ def _from_2(old: Values) -> Values:
     return {**old, "schema_version": 3, **before, "config": config}
 
 
-MIGRATIONS: dict[int, Callable[[Values], Values]] = {1: _from_1, 2: _from_2}  # from each schema to the next
+def _from_3(old: Values) -> Values:
+    """Schema 3 dreamed with the weights as they were trained."""
+    settings = flatten(old["config"])
+    if "optim.weights_ema" in settings:
+        raise KeyError("optim.weights_ema")
+    return {**old, "schema_version": 4, "config": nest({"optim.weights_ema": 0.0} | settings)}
+
+
+MIGRATIONS: dict[int, Callable[[Values], Values]] = {1: _from_1, 2: _from_2, 3: _from_3}  # from each schema to the next
 
 
 def to_newest(values: Values) -> Values:

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int64, UInt8
 from torch import Tensor, nn
 
+from jedi_sdk.averaging import follow
 from jedi_sdk.config import Config, SamplerConfig
 from jedi_sdk.rng import Rng
 from jedi_sdk.types import DreamState, Losses, LSTMState, Segment
@@ -58,6 +59,12 @@ class WorldModel(nn.Module):
         self.target_encoder = None
         if o.target_net == "ema":
             self.target_encoder = copy.deepcopy(self.encoder).requires_grad_(False)
+
+    def beside(self, **networks: nn.Module) -> WorldModel:
+        """The same world model with other ``networks``, by name; all that is not named is shared."""
+        other = copy.copy(self)
+        other._modules = {**self._modules, **networks}
+        return other
 
     # -- encoding ---------------------------------------------------------------------------------------------
 
@@ -159,13 +166,10 @@ class WorldModel(nn.Module):
             case switch:
                 return switch == "always"
 
-    @torch.no_grad()
     def update_target(self) -> None:
         """Moves the EMA encoder (``target_net=ema``) after a step of the optimiser."""
-        if self.target_encoder is None:
-            return
-        for slow, fast in zip(self.target_encoder.parameters(), self.encoder.parameters(), strict=True):
-            slow.lerp_(fast, 1 - self.objective.ema_decay)
+        if self.target_encoder is not None:
+            follow(self.target_encoder, self.encoder, self.objective.ema_decay)
 
     def heads_loss(self, segment: Segment, rng: Rng) -> Losses:
         """Cross-entropy of reward sign and termination on the real transitions; trains the heads and the encoder."""
