@@ -12,6 +12,7 @@ import yaml
 from typer.main import get_command
 
 from jedi_cli.main import app
+from jedi_sdk.checkpoint import SCHEMA, Card
 from jedi_sdk.config import Config
 from jedi_sdk.load import build_config
 from jedi_sdk.settings import flatten
@@ -32,6 +33,19 @@ def fences(page: Path, *languages: str) -> Iterator[str]:
     for fence in FENCE.finditer(page.read_text(encoding="utf-8")):
         if fence["language"] in languages:
             yield fence["text"]
+
+
+# -- tables ------------------------------------------------------------------------------------------------------
+
+
+def test_the_cards_table_has_every_key_and_the_schema_of_today() -> None:
+    page = (ROOT / "docs" / "guides" / "checkpoints.md").read_text(encoding="utf-8")
+    section = page.partition("## The card")[2].partition("## ")[0]
+    rows = [line.split("|")[1] for line in section.splitlines() if line.startswith("| `")]
+    keys = [key for row in rows for key in re.findall(r"`(\w+)`", row)]
+    assert sorted(keys) == sorted(Card(Config(), 1, "cpu", "float32").to_json())
+    assert f"schema {SCHEMA} has" in section
+    assert f"`schema_version` | {SCHEMA} |" in section
 
 
 # -- snippets -----------------------------------------------------------------------------------------------------
