@@ -7,8 +7,9 @@ in the dream, and in the same order.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -70,11 +71,18 @@ def judge(agent: JEDI, others: Mapping[str, JEDI], steps: int, seed: int, report
     judged = []
     for i, (name, policy) in enumerate(policies.items()):
         report(i / len(policies), name)
-        judged.append(Judgement(name, *_compare(agent, policy, steps, seed)))
+        within = partial(_report_share, report, i, len(policies))
+        judged.append(Judgement(name, *_compare(agent, policy, steps, seed, within)))
     return judged
 
 
-def _compare(agent: JEDI, policy: ActorCritic, steps: int, seed: int) -> tuple[Rates, Rates, float, float]:
+def _report_share(report: Report, before: int, of: int, share: float) -> None:
+    report((before + min(share, 1.0)) / of)
+
+
+def _compare(
+    agent: JEDI, policy: ActorCritic, steps: int, seed: int, report: Callable[[float], None]
+) -> tuple[Rates, Rates, float, float]:
     config, precision, model = agent.config, agent.precision, agent.world_model
     actor, horizon = Actor(policy, Rng(seed, precision.device)), config.actor_critic.horizon
     real_env = agent.real_env(config.optim.batch_size, to_numpy=False)
@@ -84,7 +92,8 @@ def _compare(agent: JEDI, policy: ActorCritic, steps: int, seed: int) -> tuple[R
         with precision.autocast():
             for _ in range(WARM_UP):
                 awake.rollout(actor, horizon, actor.rng)
-            while sum(int(rollout.mask.sum()) for rollout in real) < steps:
+            while (played := sum(int(rollout.mask.sum()) for rollout in real)) < steps:
+                report(played / steps)
                 now = real_env.starts()
                 memory, state = policy.burn_in(now.z, now.mask), model.start_from(now.z, now.act, now.mask)
                 dreamed.append(imagine(model, actor, state, horizon, actor.rng, memory))

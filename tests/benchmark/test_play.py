@@ -88,7 +88,10 @@ def test_the_policy_learns_catch_awake():
 def test_a_true_dream_tells_good_play_from_bad():
     """The embedded agent's dream of catch: its own policy earns, awake as asleep, what a random one does not."""
     agent = JEDI.from_pretrained("catch")
-    random, own = judge(agent, {}, steps=2_000, seed=0, report=silent)
+    told = []
+    random, own = judge(agent, {}, steps=2_000, seed=0, report=lambda done, what=None: told.append(done))
+    assert told == sorted(told)
+    assert len(set(told)) > 6  # a bar that moves while a policy plays
     assert own.real.reward > 0.12  # a catch in 7 steps is 0.143
     assert abs(own.dreamed.reward - own.real.reward) < 0.02
     assert random.real.reward < 0
