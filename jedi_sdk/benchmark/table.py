@@ -13,14 +13,23 @@ from jedi_sdk.fidelity.positions import THINGS
 
 Column = tuple[str, Callable[[dict[str, Any]], str]]
 NAMES = ("game", "variant", "seed", "updates")
+UNKNOWN = "–"
 
 
 def contest_table(results: Sequence[Result]) -> RenderableType:
-    return Group(*(_table(title, columns, results) for title, columns in TABLES.items()))
+    return Group(*(_table(title, columns, results) for title, columns in _told(results)))
 
 
 def contest_markdown(results: Sequence[Result]) -> str:
-    return "\n".join(_markdown(title, columns, results) for title, columns in TABLES.items())
+    return "\n".join(_markdown(title, columns, results) for title, columns in _told(results))
+
+
+def _told(results: Sequence[Result]) -> Iterable[tuple[str, Sequence[Column]]]:
+    """The tables, without what none of ``results`` knows: a game has its own things that move, or none."""
+    for title, columns in TABLES.items():
+        known = [column for column in columns if any(column[1](result.last) != UNKNOWN for result in results)]
+        if known:
+            yield title, known
 
 
 def _table(title: str, columns: Sequence[Column], results: Sequence[Result]) -> Table:
@@ -58,7 +67,7 @@ def _displacement(thing: str) -> Callable[[dict[str, Any]], str]:
         for entry in point["displacement"]:
             if (entry["thing"], entry["steps"]) == (thing, 3):
                 return f"{_figure(entry['dreamed'])} ({_figure(entry['encoded'])})"
-        return "–"
+        return UNKNOWN
 
     return figure
 
@@ -77,15 +86,15 @@ def _frequency(name: str, rare: tuple[str, ...]) -> Callable[[dict[str, Any]], s
 
 def _figure(x: float | None) -> str:
     if x is None:
-        return "–"
+        return UNKNOWN
     return f"{x:.2f}" if abs(x) < 10 else f"{x:.3g}"
 
 
 TABLES: dict[str, Sequence[Column]] = {
-    "Error of the dream over repeat-last's, by dreamed step; displacement over 3 dreamed steps, R² (from encoded)": (
-        *((str(step), _by_step("ratio", step)) for step in (1, 3, 10, 15, 50)),
-        *((thing, _displacement(thing)) for thing in THINGS),
-    ),
+    "Error of the dream over repeat-last's, by dreamed step": [
+        (str(step), _by_step("ratio", step)) for step in (1, 3, 10, 15, 50)
+    ],
+    "Displacement over 3 dreamed steps, R² (from encoded)": [(thing, _displacement(thing)) for thing in THINGS],
     "Dreamed rewards and ends: balanced accuracy (trivial), how often dreamed / really": (
         ("reward", _accuracy("reward")),
         ("how often", _frequency("reward", ("-1", "1"))),
