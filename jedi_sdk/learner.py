@@ -48,7 +48,7 @@ class Learner:
         o = config.optim
         self.averages = {name: getattr(world_model, name) for name in AVERAGED if o.weights_ema}
         moved = {name: copy.deepcopy(average) for name, average in self.averages.items()}
-        self.taught = {name: world_model.beside(**{name: moved[name]} if moved else {}) for name in AVERAGED}
+        self.taught = {name: world_model.beside(**{name: moved[name]}) if moved else world_model for name in AVERAGED}
         self.modules: dict[str, nn.Module] = {
             "encoder": world_model.encoder,
             "denoiser": world_model.denoiser,

@@ -67,12 +67,9 @@ class Ours:
         return self.replay
 
     def _compile(self) -> None:
-        for owner, name in (
-            (self.model.encoder, "forward"),
-            (self.model.denoiser, "network"),
-            (self.model.heads, "forward"),
-        ):
-            setattr(owner, name, torch.compile(getattr(owner, name), dynamic=False))
+        for name, method in {"encoder": "forward", "denoiser": "network", "heads": "forward"}.items():
+            for network in {getattr(self.model, name), self.learner.modules[name]}:  # what dreams, and what is moved
+                setattr(network, method, torch.compile(getattr(network, method), dynamic=False))
 
 
 def noise(rows: int, context: int, num_actions: int) -> Replay:
