@@ -39,12 +39,16 @@ SMALL = replace(
     actor_critic=ActorCriticConfig(channels=32, lstm=256),
     objective=ObjectiveConfig(
         heads_latents="dreamed",  # cheap here; not at the paper's sizes
-        encoder_lr_scale=0.03,  # 9e-6, where the paper's is 3e-5: latents that hold still can be foreseen
+        encoder_lr_scale=0.015,  # 9e-6, where the paper's is 3e-5: latents that hold still can be foreseen
         encoder_lr_halving=10_000,
         p_mean=1.0,  # dreams take one denoiser call here, and that one sees nothing but noise
     ),
     sampler=SamplerConfig(steps=1),  # on Breakout truer than more of them, and cheaper
-    optim=OptimConfig(lr=3e-4, actor_critic_lr=3e-4),  # a small budget wants a faster start
+    optim=OptimConfig(
+        lr=6e-4,  # a small budget wants a faster start
+        actor_critic_lr=3e-4,
+        weights_ema=0.99,  # at such a rate the newest weights are never quite right
+    ),
     schedule=ScheduleConfig(
         env_steps=75_000,  # real steps cost next to nothing here, and rare rewards want many
         first_epoch=Work(12_000, 1_200, 400, 100),  # only in a true dream is there much to learn
@@ -66,6 +70,7 @@ CATCH = replace(
     actor_critic=ActorCriticConfig(channels=32, lstm=256, horizon=7),
     objective=ObjectiveConfig(heads_latents="dreamed"),
     sampler=SamplerConfig(steps=2),
+    optim=OptimConfig(lr=3e-4, actor_critic_lr=3e-4),
     schedule=ScheduleConfig(
         env_steps=6_800, first_epoch=Work(4_000, 600, 600, 300), epoch=Work(400, 120, 120, 120), final_epochs=1
     ),

@@ -26,7 +26,7 @@ RATES = {
     "0.3": ("objective.encoder_lr_scale=0.3", "objective.encoder_lr_halving=0"),
     "0.1": ("objective.encoder_lr_scale=0.1", "objective.encoder_lr_halving=0"),
     "annealed": ("objective.encoder_lr_scale=0.1", "objective.encoder_lr_halving=2000"),
-    "slow": ("objective.encoder_lr_scale=0.03", "objective.encoder_lr_halving=10000"),
+    "slow": ("objective.encoder_lr_scale=0.015", "objective.encoder_lr_halving=10000"),
 }
 GRID = [
     Variant(f"{target}-{scale}-{rate}", (*TARGETS[target], f"objective.latent_scale={scale}", *RATES[rate]))
@@ -46,6 +46,7 @@ FACTORS = [
     Variant("sigreg", ("objective.regularizer=sigreg",)),
     Variant("no-offset-noise", ("objective.offset_noise=0",)),
     Variant("absolute", ("objective.relative_to_mean=false",)),
+    Variant("no-average", ("optim.weights_ema=0",)),
     Variant("slow-statistics", ("objective.scale_momentum=0.99",)),
     Variant("less-noise", ("objective.p_mean=-0.4",)),
     Variant("sigma-max-start", ("sampler.start=sigma_max",)),
