@@ -185,7 +185,7 @@ def test_numbers_as_people_write_them(text: str, value: float) -> None:
     ("env.num_envs=1.5", "env.num_envs must be a whole number, not 1.5; write for example env.num_envs=4"),
     ("seed=true", "seed must be a whole number, not true"),
     ("seed=null", "seed must be a whole number, not null"),
-    ("optim.lr=fast", 'optim.lr must be a number, not "fast"; write for example optim.lr=0.0003'),
+    ("optim.lr=fast", 'optim.lr must be a number, not "fast"; write for example optim.lr=0.0006'),
     ("optim.lr=2020-01-01", 'optim.lr must be a number, not "2020-01-01"'),
     ("env.life_loss_ends=1", "env.life_loss_ends must be true or false, not 1"),
     ("game=3", "game must be text, not 3"),
