@@ -153,6 +153,7 @@ class ScheduleConfig:
 class RunConfig:
     dtype: Literal["auto", "float32", "bfloat16"] = "auto"  # auto: the faster of the two, measured at the start
     threads: int = 0  # CPU threads; 0 leaves torch's choice
+    compile: bool = False  # networks through torch.compile: minutes at the start, then faster
     checkpoint_minutes: float = 5.0  # a checkpoint at least this often, and after every epoch
     keep_checkpoints: int = 2
     fidelity_every: int = 5  # epochs between the short fidelity checks in the log

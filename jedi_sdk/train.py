@@ -13,6 +13,7 @@ from jedi_sdk import checkpoint
 from jedi_sdk.actor_critic import Actor
 from jedi_sdk.checkpoint import Card
 from jedi_sdk.collect import Collector, Episode
+from jedi_sdk.compiling import compile_networks, compiler_fault
 from jedi_sdk.config import Config
 from jedi_sdk.curves import plot_learning_curve
 from jedi_sdk.dream import Starts
@@ -71,6 +72,7 @@ class Trainer:
         self.saved_at = self.clock = time.monotonic()
         self.interrupt = Interrupt()
         self.keeps_memory = self.learner.precision.device.type == "cpu" and keep_memory()
+        self.compilation = self._compile() if self.config.run.compile else ""
         (self.run_dir / "config.yaml").write_text(dump_yaml(self.config), encoding="utf-8")
         work = total_work(self.config.schedule, self.counters.idle_epochs)
         log = RunLog(self.run_dir, self.log_size, self.counters.updates)
@@ -92,6 +94,13 @@ class Trainer:
             self.log_size = log.size
             log.close()
             plot_learning_curve(self.run_dir)
+
+    def _compile(self) -> str:
+        """What came of it, for people: where there is no compiler, the run goes on without."""
+        if fault := compiler_fault(self.learner.precision.device):
+            return f", not compiled ({fault})"
+        compile_networks(self.learner)
+        return ", compiled"
 
     def _num_epochs(self) -> int:
         return num_epochs(self.config.schedule, self.counters.idle_epochs)
@@ -163,7 +172,8 @@ class Trainer:
         memory = ", freed memory kept" if self.keeps_memory else ""
         return (
             f"{self.game.name}: preset {c.preset}, objective {c.objective_name}, seed {c.seed}; {precision.device}, "
-            f"{precision.name}, channels_last, {torch.get_num_threads()} threads{memory}; run folder {self.run_dir}"
+            f"{precision.name}, channels_last{self.compilation}, {torch.get_num_threads()} threads{memory}; "
+            f"run folder {self.run_dir}"
         )
 
     # -- checkpoints --------------------------------------------------------------------------------------------

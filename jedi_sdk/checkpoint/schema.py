@@ -13,7 +13,7 @@ from typing import Any
 from jedi_sdk.checkpoint.names import CheckpointError
 from jedi_sdk.settings import flatten, nest
 
-SCHEMA = 4
+SCHEMA = 5
 Values = dict[str, Any]
 
 ABSENT_IN_1 = {  # what settings mean that schema 1, or its older files, did not have
@@ -63,7 +63,16 @@ def _from_3(old: Values) -> Values:
     return {**old, "schema_version": 4, "config": nest({"optim.weights_ema": 0.0} | settings)}
 
 
-MIGRATIONS: dict[int, Callable[[Values], Values]] = {1: _from_1, 2: _from_2, 3: _from_3}  # from each schema to the next
+def _from_4(old: Values) -> Values:
+    """Schema 4 compiled nothing."""
+    settings = flatten(old["config"])
+    if "run.compile" in settings:
+        raise KeyError("run.compile")
+    return {**old, "schema_version": 5, "config": nest({"run.compile": False} | settings)}
+
+
+# from each schema to the next
+MIGRATIONS: dict[int, Callable[[Values], Values]] = {1: _from_1, 2: _from_2, 3: _from_3, 4: _from_4}
 
 
 def to_newest(values: Values) -> Values:

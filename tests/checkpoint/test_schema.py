@@ -59,7 +59,7 @@ def test_what_is_absent_means_what_it_meant_then() -> None:
     """``run.probe`` came late to schema 1, ``space`` after it: the defaults of that time hold, whatever they become."""
     config = config_to_dict(TINY)
     del config["space"], config["pixel"], config["run"]["probe"], config["env"]["explorers"]
-    del config["optim"]["weights_ema"]
+    del config["optim"]["weights_ema"], config["run"]["compile"]
     old = {"format": 1, "config": config, "num_actions": 3, "device": "cpu", "dtype": "float32", "custom": {}}
     card = checkpoint.Card.from_json(old)
     assert (card.config.space, card.config.run.probe) == ("latent", True)
@@ -73,7 +73,7 @@ def test_a_run_of_schema_2_began_with_nobody_elses_weights() -> None:
         for name, value in new.items()
         if name not in ("begun_with", "env_steps_before", "updates_before", "begun_by")
     }
-    del old["config"]["env"]["explorers"], old["config"]["optim"]["weights_ema"]
+    del old["config"]["env"]["explorers"], old["config"]["optim"]["weights_ema"], old["config"]["run"]["compile"]
     card = checkpoint.Card.from_json({**old, "schema_version": 2})
     assert (card.begun_with, card.env_steps_before, card.updates_before) == (None, 0, 0)
     assert card.config == TINY
@@ -82,8 +82,20 @@ def test_a_run_of_schema_2_began_with_nobody_elses_weights() -> None:
 def test_a_run_of_schema_3_dreamed_with_the_weights_as_they_were_trained() -> None:
     config = replace(TINY, optim=replace(TINY.optim, weights_ema=0.0))
     old = checkpoint.Card(config, 3, "cpu", "float32").to_json()
-    del old["config"]["optim"]["weights_ema"]
+    del old["config"]["optim"]["weights_ema"], old["config"]["run"]["compile"]
     assert checkpoint.Card.from_json({**old, "schema_version": 3}).config == config
+
+
+def test_a_run_of_schema_4_compiled_nothing() -> None:
+    old = checkpoint.Card(TINY, 3, "cpu", "float32").to_json()
+    del old["config"]["run"]["compile"]
+    assert checkpoint.Card.from_json({**old, "schema_version": 4}).config == TINY
+
+
+def test_a_file_of_schema_5_is_not_taken_for_one_of_schema_4() -> None:
+    new = checkpoint.Card(TINY, 3, "cpu", "float32").to_json()
+    with pytest.raises(CheckpointError, match=r"it is not what schema 4 has .KeyError: .run.compile."):
+        checkpoint.Card.from_json({**new, "schema_version": 4})
 
 
 def test_a_file_of_schema_4_is_not_taken_for_one_of_schema_3() -> None:
@@ -134,7 +146,7 @@ def test_action_meanings_travel(tmp_path: Path, agent: JEDI) -> None:
         ({"schema_version": ...}, "its schema_version is None"),
         ({"schema_version": 1}, "its schema_version is 1; it must be a number from 2"),
         ({"schema_version": ..., "format": 1}, "it is not what schema 1 has .KeyError: 'action_meanings'"),
-        ({"colour": "red"}, "it says 'colour', which schema 4 does not have"),
+        ({"colour": "red"}, "it says 'colour', which schema 5 does not have"),
         ({"num_actions": ...}, "it does not say num_actions"),
         ({"config__denoiser__wings": 2}, r"it says config\.denoiser\.'wings'"),
         ({"config__space": ...}, r"it does not say config\.space"),

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from jedi_sdk.agent import JEDI
+from jedi_sdk.compiling import compile_networks
 from jedi_sdk.learner import Learner
 from jedi_sdk.precision import Precision
 from jedi_sdk.replay import FRAME, Replay
@@ -29,7 +30,7 @@ class Ours:
         self.learner = Learner(self.agent.config, self.model, self.agent.actor_critic, self.precision)
         self.replay: Replay | None = None
         if compiled:
-            self._compile()
+            compile_networks(self.learner)
 
     @property
     def parameters(self) -> int:
@@ -65,11 +66,6 @@ class Ours:
         if self.replay is None:
             self.replay = noise(ROWS, self.agent.config.context, self.model.num_actions)
         return self.replay
-
-    def _compile(self) -> None:
-        for name, method in {"encoder": "forward", "denoiser": "network", "heads": "forward"}.items():
-            for network in {getattr(self.model, name), self.learner.modules[name]}:  # what dreams, and what is moved
-                setattr(network, method, torch.compile(getattr(network, method), dynamic=False))
 
 
 def noise(rows: int, context: int, num_actions: int) -> Replay:

@@ -1,0 +1,39 @@
+"""``run.compile``: torch.compile for the networks that updates and dreams spend their time in.
+
+A network is compiled anew for each shape and use (with gradient or without) when that first comes, and torch keeps what
+came of it on disk for the next process. Beyond ``torch._dynamo.config.recompile_limit`` of them, eight unless you say
+otherwise, a network runs as it is: so the wait has an end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+from torch import nn
+
+from jedi_sdk.learner import Learner
+
+
+def compile_networks(learner: Learner) -> None:
+    """Those that dream and, behind averages, those that are moved. Copies of them are not compiled."""
+    for network in _busiest(learner):
+        network.compile(dynamic=False)
+
+
+def compiler_fault(device: torch.device) -> str | None:
+    """Why nothing can be compiled for ``device``, in a line; None where a sum can be. Takes seconds."""
+    one = torch.ones(1, device=device)
+    try:
+        torch.compile(torch.add)(one, one)
+    except (RuntimeError, OSError) as error:  # no compiler, one that fails, or nowhere to write
+        return str(error).strip().splitlines()[0]
+    return None
+
+
+def _busiest(learner: Learner) -> Iterator[nn.Module]:
+    world_model = learner.world_model
+    yield world_model.encoder
+    for one in {world_model, *learner.taught.values()}:
+        yield getattr(one.denoiser, "unet", one.denoiser)  # one of your own is compiled whole
+        yield one.heads
