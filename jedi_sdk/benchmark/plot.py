@@ -11,10 +11,12 @@ from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, NullLocator, StrMethodFormatter
 
 from jedi_sdk.benchmark.result import Result
 
-CEILING = 10.0  # of the ratio's axis
+CEILING = 10.0  # of the ratio's axis, where an entry drifts beyond it
+TICKS = (0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.5, 0.7, 1, 2, 5, CEILING)  # of the same axis
 FLOOR = -0.5  # of the R² axis
 
 
@@ -47,9 +49,7 @@ def plot_contest(results: Sequence[Result], path: Path) -> None:
         for i, ((title, value), axes) in enumerate(zip(PANELS.items(), row, strict=True)):
             _panel(axes, f"{game}: {title}", shown, value, colors)
             if i < RATIOS:
-                axes.set_yscale("log")
-                axes.set_ylim(top=CEILING)
-                axes.axhline(1, color="black", linewidth=0.8, linestyle="--")
+                _as_ratios(axes)
     handles, labels = _unique(rows[0][0])
     figure.legend(handles, labels, loc="outside right upper", fontsize="small")
     figure.savefig(path, dpi=100)
@@ -73,6 +73,15 @@ def _panel(
     axes.set_title(title, fontsize="medium")
     axes.set_xlabel("updates")
     axes.spines[["top", "right"]].set_visible(False)
+
+
+def _as_ratios(axes: Axes) -> None:
+    axes.set_yscale("log")
+    axes.yaxis.set_major_locator(FixedLocator(TICKS))
+    axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    axes.yaxis.set_minor_locator(NullLocator())
+    axes.axhline(1, color="black", linewidth=0.8, linestyle="--")
+    axes.set_ylim(top=min(axes.get_ylim()[1], CEILING))
 
 
 def _unique(axes: Axes) -> tuple[list[Any], list[str]]:
