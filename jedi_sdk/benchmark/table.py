@@ -35,7 +35,7 @@ def _told(results: Sequence[Result]) -> Iterable[tuple[str, Sequence[Column]]]:
 def _table(title: str, columns: Sequence[Column], results: Sequence[Result]) -> Table:
     table = Table(title=title, title_justify="left", title_style="bold")
     for i, name in enumerate((*NAMES, *(name for name, _ in columns))):
-        table.add_column(name, justify="left" if i < 2 else "right")
+        table.add_column(name, justify="left" if i < 2 else "right", overflow="fold")  # a name cut short is another's
     for row in _rows(columns, results):
         table.add_row(*row)
     return table

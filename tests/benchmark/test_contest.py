@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import signal
@@ -13,12 +14,13 @@ from pathlib import Path
 
 import pytest
 import torch
+from rich.console import Console
 
 from jedi_sdk.benchmark import Contest, find_variants
 from jedi_sdk.benchmark.plot import plot_contest
 from jedi_sdk.benchmark.result import SCHEMA, Result, load_results, to_json
 from jedi_sdk.benchmark.stage import set_stage
-from jedi_sdk.benchmark.table import contest_markdown
+from jedi_sdk.benchmark.table import contest_markdown, contest_table
 from jedi_sdk.checkpoint import CheckpointError
 from jedi_sdk.config import ConfigError
 from jedi_sdk.envs import resolve_game
@@ -146,6 +148,18 @@ def test_table_and_picture(done, tmp_path: Path) -> None:
     assert all(line.count("|") == lines[0].count("|") for lines in tables(text) for line in lines)
     plot_contest(results, tmp_path / "curves.png")
     assert (tmp_path / "curves.png").stat().st_size > 10_000
+
+
+def test_a_narrow_terminal_shows_every_name_whole(done) -> None:
+    """``change-standard-slow`` and ``-annealed``, cut short, are one."""
+    _, results = done
+    written = io.StringIO()
+    narrow = Console(width=80, file=written)
+    narrow.print(contest_table([replace(results[0], variant="change-standard-annealed")]))
+    text = written.getvalue()
+    assert "…" not in text
+    cells = [line.split("│")[2].strip() for line in text.splitlines() if line.startswith("│")]
+    assert "".join(cells).count("change-standard-annealed") == 3  # catch has no displacement
 
 
 def test_only_things_that_a_game_has_are_columns(done) -> None:
