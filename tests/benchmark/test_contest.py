@@ -15,7 +15,9 @@ from pathlib import Path
 import pytest
 import torch
 from rich.console import Console
+from typer.testing import CliRunner
 
+from jedi_cli.main import app
 from jedi_sdk.benchmark import Contest, find_variants
 from jedi_sdk.benchmark.plot import plot_contest
 from jedi_sdk.benchmark.result import SCHEMA, Result, load_results, to_json
@@ -198,6 +200,11 @@ def test_names_of_variants() -> None:
         find_variants(["sigregg"])
     with pytest.raises(ConfigError, match="letters"):
         find_variants(["../mine:objective.clamp=false"])
+
+
+def test_commas_in_a_list_are_no_commas_between_variants() -> None:
+    said = CliRunner().invoke(app, ["bench", "variants", "--variants", "wide:encoder.channels=[8,4],defaul"])
+    assert "there is no variant 'defaul'" in said.stderr
 
 
 def test_no_two_variants_are_the_same_but_for_the_default_in_its_grid(tmp_path: Path) -> None:
