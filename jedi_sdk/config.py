@@ -32,7 +32,6 @@ class ReplayConfig:
 class EncoderConfig:
     patch: Literal[1, 2, 4, 8] = 2  # 1; stride of the first convolution (a cheaper first stage when > 1)
     channels: tuple[int, ...] = (32, 32, 32, 16)  # (32, 32, 32, 16); one stage each, the last is the latent's
-    pool: Literal["max", "average"] = "max"  # max; what halves the side between stages
 
 
 @dataclass(frozen=True)

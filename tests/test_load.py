@@ -30,7 +30,6 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
     "env.epsilon": fraction,
     "encoder.channels": st.lists(count, min_size=3, max_size=6),
     "encoder.patch": st.sampled_from([1, 2, 4, 8]),
-    "encoder.pool": st.sampled_from(["max", "average"]),
     "heads.attention": st.booleans(),
     "heads.depths": st.lists(count, min_size=1, max_size=4),
     "objective.p_mean": st.floats(allow_nan=False, allow_infinity=False),

@@ -14,7 +14,6 @@ from jedi_sdk.nn import ConvBlock
 
 FRAME_SIZE = 64
 LATENT_SIZE = 8
-POOLS = {"max": nn.MaxPool2d, "average": nn.AvgPool2d}
 
 
 def clamp(z: Tensor, scale: float) -> Tensor:
@@ -31,7 +30,7 @@ def pixels(obs: Real[Tensor, "n H W 3"]) -> Float[Tensor, "n 3 H W"]:
 class Encoder(nn.Module):
     """(n, 3, 64, 64) in [-1, 1] -> (n, 16, 8, 8). Write your own with the same call and a ``latent_shape``.
 
-    One block a stage, as many 2x2 pools behind the first stages as bring 64 down to 8. ``config.patch`` > 1
+    One block a stage, as many 2x2 max-pools behind the first stages as bring 64 down to 8. ``config.patch`` > 1
     replaces the full-resolution start by one strided convolution.
     """
 
@@ -44,7 +43,7 @@ class Encoder(nn.Module):
         for i in range(len(stages)):
             layers.append(ConvBlock(widths[i], widths[i + 1]))
             if i < pools:
-                layers.append(POOLS[config.pool](2))
+                layers.append(nn.MaxPool2d(2))
         self.layers = nn.Sequential(*layers)
         self.latent_shape = (stages[-1], LATENT_SIZE, LATENT_SIZE)
 

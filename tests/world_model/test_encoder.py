@@ -16,19 +16,6 @@ def test_64_pixels_become_8_whatever_the_stem(patch, channels) -> None:
     assert tuple(z.shape[1:]) == encoder.latent_shape == (16, 8, 8)
 
 
-def test_pools_halve_the_side_by_the_largest_or_by_the_mean() -> None:
-    """The same weights, as pools have none; what the first pool gets is known."""
-    x, halved = torch.randn(2, 3, 64, 64), {}
-    for pool in ("max", "average"):
-        torch.manual_seed(0)
-        encoder = Encoder(EncoderConfig(patch=4, channels=(8, 16), pool=pool))
-        halved[pool] = encoder.layers[:3](x)
-        before = encoder.layers[:2](x).unflatten(-1, (8, 2)).unflatten(-3, (8, 2))  # n c 8 2 8 2
-    torch.testing.assert_close(halved["max"], before.amax((3, 5)))
-    torch.testing.assert_close(halved["average"], before.mean((3, 5)))
-    assert encoder(x).shape == (2, 16, 8, 8)
-
-
 def test_a_changed_corner_stays_in_its_corner_of_the_latent() -> None:
     """Convolutions alone; group norm moves the rest a little."""
     encoder, x = Encoder(EncoderConfig(patch=8, channels=(8, 4))), torch.randn(1, 3, 64, 64)
