@@ -55,24 +55,25 @@ def _from_2(old: Values) -> Values:
     return {**old, "schema_version": 3, **before, "config": config}
 
 
-def _from_3(old: Values) -> Values:
-    """Schema 3 dreamed with the weights as they were trained."""
-    settings = flatten(old["config"])
-    if "optim.weights_ema" in settings:
-        raise KeyError("optim.weights_ema")
-    return {**old, "schema_version": 4, "config": nest({"optim.weights_ema": 0.0} | settings)}
+def _lacking(name: str, meant: Any, newer: int) -> Callable[[Values], Values]:
+    """To schema ``newer``, which has one more setting: ``name``, that ``meant`` this before."""
 
+    def migrate(old: Values) -> Values:
+        settings = flatten(old["config"])
+        if name in settings:
+            raise KeyError(name)
+        return {**old, "schema_version": newer, "config": nest({name: meant} | settings)}
 
-def _from_4(old: Values) -> Values:
-    """Schema 4 compiled nothing."""
-    settings = flatten(old["config"])
-    if "run.compile" in settings:
-        raise KeyError("run.compile")
-    return {**old, "schema_version": 5, "config": nest({"run.compile": False} | settings)}
+    return migrate
 
 
 # from each schema to the next
-MIGRATIONS: dict[int, Callable[[Values], Values]] = {1: _from_1, 2: _from_2, 3: _from_3, 4: _from_4}
+MIGRATIONS: dict[int, Callable[[Values], Values]] = {
+    1: _from_1,
+    2: _from_2,
+    3: _lacking("optim.weights_ema", 0.0, newer=4),
+    4: _lacking("run.compile", False, newer=5),
+}
 
 
 def to_newest(values: Values) -> Values:

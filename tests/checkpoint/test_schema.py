@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,6 +21,18 @@ from jedi_sdk.presets import TINY
 from jedi_sdk.settings import flatten
 
 KNOWN = np.load(Path(__file__).parent.parent / "data" / "schema1" / "known.npz")  # what the agent did when it was made
+
+
+ADDED = {3: "env.explorers", 4: "optim.weights_ema", 5: "run.compile"}  # the setting a schema added
+
+
+def older(config: dict[str, Any], schema: int) -> dict[str, Any]:
+    """``config`` without the settings that came after ``schema``."""
+    for added, name in ADDED.items():
+        if added > schema:
+            group, key = name.split(".")
+            del config[group][key]
+    return config
 
 
 def play(agent: JEDI) -> tuple[np.ndarray, np.ndarray]:
@@ -57,9 +70,8 @@ def test_it_is_written_again_in_todays_schema_and_stays_the_same(schema_1: Path,
 
 def test_what_is_absent_means_what_it_meant_then() -> None:
     """``run.probe`` came late to schema 1, ``space`` after it: the defaults of that time hold, whatever they become."""
-    config = config_to_dict(TINY)
-    del config["space"], config["pixel"], config["run"]["probe"], config["env"]["explorers"]
-    del config["optim"]["weights_ema"], config["run"]["compile"]
+    config = older(config_to_dict(TINY), 1)
+    del config["space"], config["pixel"], config["run"]["probe"]
     old = {"format": 1, "config": config, "num_actions": 3, "device": "cpu", "dtype": "float32", "custom": {}}
     card = checkpoint.Card.from_json(old)
     assert (card.config.space, card.config.run.probe) == ("latent", True)
@@ -73,38 +85,35 @@ def test_a_run_of_schema_2_began_with_nobody_elses_weights() -> None:
         for name, value in new.items()
         if name not in ("begun_with", "env_steps_before", "updates_before", "begun_by")
     }
-    del old["config"]["env"]["explorers"], old["config"]["optim"]["weights_ema"], old["config"]["run"]["compile"]
+    older(old["config"], 2)
     card = checkpoint.Card.from_json({**old, "schema_version": 2})
     assert (card.begun_with, card.env_steps_before, card.updates_before) == (None, 0, 0)
     assert card.config == TINY
 
 
-def test_a_run_of_schema_3_dreamed_with_the_weights_as_they_were_trained() -> None:
-    config = replace(TINY, optim=replace(TINY.optim, weights_ema=0.0))
-    old = checkpoint.Card(config, 3, "cpu", "float32").to_json()
-    del old["config"]["optim"]["weights_ema"], old["config"]["run"]["compile"]
-    assert checkpoint.Card.from_json({**old, "schema_version": 3}).config == config
+@pytest.mark.parametrize(
+    ("schema", "meant"),
+    [
+        (3, replace(TINY, optim=replace(TINY.optim, weights_ema=0.0))),
+        (4, replace(TINY, run=replace(TINY.run, compile=False))),
+    ],
+)
+def test_what_a_schema_does_not_say_means_what_was_done_then(schema: int, meant: Config) -> None:
+    """Dreams by the weights as they were trained, or nothing compiled."""
+    old = checkpoint.Card(meant, 3, "cpu", "float32").to_json()
+    older(old["config"], schema)
+    assert checkpoint.Card.from_json({**old, "schema_version": schema}).config == meant
 
 
-def test_a_run_of_schema_4_compiled_nothing() -> None:
-    old = checkpoint.Card(TINY, 3, "cpu", "float32").to_json()
-    del old["config"]["run"]["compile"]
-    assert checkpoint.Card.from_json({**old, "schema_version": 4}).config == TINY
+@pytest.mark.parametrize("schema", [3, 4])
+def test_a_newer_file_is_not_taken_for_an_older_one(schema: int) -> None:
+    newer = checkpoint.Card(TINY, 3, "cpu", "float32").to_json()
+    older(newer["config"], schema + 1)
+    with pytest.raises(CheckpointError, match=rf"it is not what schema {schema} has .KeyError: .{ADDED[schema + 1]}."):
+        checkpoint.Card.from_json({**newer, "schema_version": schema})
 
 
-def test_a_file_of_schema_5_is_not_taken_for_one_of_schema_4() -> None:
-    new = checkpoint.Card(TINY, 3, "cpu", "float32").to_json()
-    with pytest.raises(CheckpointError, match=r"it is not what schema 4 has .KeyError: .run.compile."):
-        checkpoint.Card.from_json({**new, "schema_version": 4})
-
-
-def test_a_file_of_schema_4_is_not_taken_for_one_of_schema_3() -> None:
-    new = checkpoint.Card(TINY, 3, "cpu", "float32").to_json()
-    with pytest.raises(CheckpointError, match=r"it is not what schema 3 has .KeyError: .optim.weights_ema."):
-        checkpoint.Card.from_json({**new, "schema_version": 3})
-
-
-def test_a_file_of_schema_3_is_not_taken_for_an_older_one() -> None:
+def test_a_file_of_schema_3_is_not_taken_for_one_of_schema_2() -> None:
     new = checkpoint.Card(TINY, 3, "cpu", "float32").to_json()
     with pytest.raises(CheckpointError, match=r"it is not what schema 2 has .KeyError: .begun_by."):
         checkpoint.Card.from_json({**new, "schema_version": 2})
