@@ -186,7 +186,7 @@ def _show_variants() -> None:
 
 
 def _words(text: str) -> list[str]:
-    """What stands between commas; those of a list in brackets, the value of a setting, part nothing."""
+    """What stands between commas, but for those inside the brackets of a setting's list."""
     return [word.strip() for word in re.split(r",(?![^\[]*\])", text) if word.strip()]
 
 

@@ -71,8 +71,8 @@ def _lacking(name: str, meant: Any, newer: int) -> Callable[[Values], Values]:
 MIGRATIONS: dict[int, Callable[[Values], Values]] = {
     1: _from_1,
     2: _from_2,
-    3: _lacking("optim.weights_ema", 0.0, newer=4),
-    4: _lacking("run.compile", False, newer=5),
+    3: _lacking("optim.weights_ema", 0.0, newer=4),  # dreamed with the weights as they were trained
+    4: _lacking("run.compile", False, newer=5),  # compiled nothing
 }
 
 
