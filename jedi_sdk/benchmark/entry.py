@@ -7,6 +7,7 @@ import math
 import operator
 import time
 from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,7 @@ from jedi_sdk.health import RunError, latent_health, refuse_collapse
 from jedi_sdk.learner import Learner
 from jedi_sdk.precision import Precision
 from jedi_sdk.rng import Rng
+from jedi_sdk.types import Segment
 from jedi_sdk.world_model import WorldModel
 
 STEPS = (1, 3, 10, 15, 50)  # dreamed steps that are reported
@@ -84,13 +86,14 @@ class Entry:
         losses = {name: torch.stack(values).mean().item() for name, values in self.pending.items()}
         self.pending.clear()
         self.world_model.eval()
-        loop, health = self._dream()
+        loop, health = self._dream(self.stage.held_out.batches()), self._health()
         point = {
             "updates": self.updates,
             "seconds": round(self.seconds, 1),
             "loss": losses,
             "latent": health,
             **{name: self._by_step(getattr(loop, name)) for name in ("ratio", "repeat_fraction", "size", "liveliness")},
+            "ratio_learned": self._by_step(self._dream(self.stage.learned()).ratio),
             "reward": loop.rew.to_dict(REWARDS),
             "termination": loop.end.to_dict(ENDS),
             "displacement": self._displacement(),
@@ -104,15 +107,19 @@ class Entry:
             self.stopped = str(error)
         return self.curve[-1]
 
-    def _dream(self) -> tuple[OpenLoop, dict[str, float]]:
-        """Open-loop dreams from all held-out contexts; the state of the latents on the first of them."""
-        rng, loops, health = Rng(MEASURED_WITH, self.precision.device), [], {}
-        for recorded in self.stage.held_out.batches():
-            segment = recorded.to(self.precision.device)
+    def _dream(self, recorded: Iterable[Segment]) -> OpenLoop:
+        """Open-loop dreams from the contexts of all that was ``recorded``."""
+        rng, loops = Rng(MEASURED_WITH, self.precision.device), []
+        for segment in recorded:
             with self.precision.autocast():
-                loops.append(open_loop(self.world_model, segment, rng))
-                health = health or latent_health(self.world_model, segment)
-        return functools.reduce(operator.add, loops), health
+                loops.append(open_loop(self.world_model, segment.to(self.precision.device), rng))
+        return functools.reduce(operator.add, loops)
+
+    def _health(self) -> dict[str, float]:
+        """The state of the latents, on the first of the held-out contexts."""
+        segment = next(self.stage.held_out.batches()).to(self.precision.device)
+        with self.precision.autocast():
+            return latent_health(self.world_model, segment)
 
     def _displacement(self) -> list[dict[str, Any]]:
         if self.stage.located is None:
@@ -121,7 +128,7 @@ class Entry:
         return [asdict(entry) for entry in measure_displacement(subject, self.stage.located, silent)]
 
     def _by_step(self, values: torch.Tensor) -> dict[str, float]:
-        return {str(k): float(values[k - 1]) for k in STEPS}
+        return {str(k): float(values[k - 1]) for k in STEPS if k <= len(values)}
 
     def _refuse_nonsense(self, point: dict[str, Any]) -> None:
         if not all(math.isfinite(value) for value in point["loss"].values()):

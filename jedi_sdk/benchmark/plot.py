@@ -25,10 +25,16 @@ def _first_thing(point: dict[str, Any]) -> float | None:
     return None if not found or found[0] is None else max(FLOOR, found[0])
 
 
+def _by_heart(point: dict[str, Any]) -> float | None:
+    learned, other = point.get("ratio_learned", {}).get("3"), point["ratio"]["3"]
+    return learned / other if learned and other else None
+
+
 PANELS: dict[str, Callable[[dict[str, Any]], float | None]] = {
     "error over repeat-last's, step 1": lambda point: point["ratio"]["1"],
     "step 3": lambda point: point["ratio"]["3"],
     "step 10": lambda point: point["ratio"]["10"],
+    "step 3, frames learned from over others": _by_heart,
     "ball or player 3 steps ahead, R²": _first_thing,
     "effective rank": lambda point: point["latent"]["latent/effective_rank"],
     "repeat-last over variance": lambda point: point["latent"]["latent/repeat_last"],

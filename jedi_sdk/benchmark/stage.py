@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 from dataclasses import dataclass
+
+import numpy as np
 
 from jedi_sdk.collect import Collector
 from jedi_sdk.config import Config
 from jedi_sdk.envs import Game, make_envs
 from jedi_sdk.explore import Sticky
-from jedi_sdk.fidelity.held_out import HeldOut, play, play_held_out
+from jedi_sdk.fidelity.held_out import BATCH, HeldOut, play, play_held_out
 from jedi_sdk.fidelity.positions import Located, has_positions, play_located
 from jedi_sdk.fidelity.progress import Progress, part
 from jedi_sdk.fidelity.subject import Player
 from jedi_sdk.precision import Precision
 from jedi_sdk.replay import Replay
 from jedi_sdk.rng import Rng
+from jedi_sdk.types import Segment
 
 SPREAD = 16  # held-out steps for each context: rewards are rare
+LEARNED_BATCHES, LEARNED_STEPS = 4, 3  # of moments that were learned from, and how far they are dreamed on
 LOCATED_STEPS = 16_000  # real steps with known positions: the probe wants thousands with the ball in play
 HELD_OUT, LOCATED = 1_000_003, 2_000_003  # added to the seed: the three recordings share none
 
@@ -32,6 +37,12 @@ class Stage:
     held_out: HeldOut
     located: Located | None
     fingerprint: str  # of everything that was played
+
+    def learned(self) -> Iterator[Segment]:
+        """Moments that were learned from, drawn as updates draw them but always the same, and a few steps more."""
+        rng = np.random.default_rng(0)
+        for _ in range(LEARNED_BATCHES):
+            yield self.replay.sample(BATCH, self.replay.context + LEARNED_STEPS, rng)
 
 
 def set_stage(

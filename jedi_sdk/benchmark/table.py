@@ -58,6 +58,10 @@ def _by_step(name: str, step: int) -> Callable[[dict[str, Any]], str]:
     return lambda point: _figure(point[name][str(step)])
 
 
+def _learned(point: dict[str, Any]) -> str:
+    return _figure(point["ratio_learned"]["3"]) if "ratio_learned" in point else UNKNOWN
+
+
 def _latent(name: str) -> Callable[[dict[str, Any]], str]:
     return lambda point: _figure(point["latent"][f"latent/{name}"])
 
@@ -92,7 +96,8 @@ def _figure(x: float | None) -> str:
 
 TABLES: dict[str, Sequence[Column]] = {
     "Error of the dream over repeat-last's, by dreamed step": [
-        (str(step), _by_step("ratio", step)) for step in (1, 3, 10, 15, 50)
+        *((str(step), _by_step("ratio", step)) for step in (1, 3, 10, 15, 50)),
+        ("3, from frames learned", _learned),
     ],
     "Displacement over 3 dreamed steps, R² (from encoded)": [(thing, _displacement(thing)) for thing in THINGS],
     "Dreamed rewards and ends: balanced accuracy (trivial), how often dreamed / really": (

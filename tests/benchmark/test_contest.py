@@ -65,6 +65,7 @@ def test_the_json_has_the_documented_schema(done) -> None:
         "latent/repeat_last",
         "latent/repeat_last_frames",
     }
+    assert set(point["ratio_learned"]) == {"1", "3"}
     assert point["ratio"]["1"] > 0
     assert point["ratio"]["50"] is None  # an episode of catch is over by then
     assert 0 <= point["reward"]["balanced_accuracy"] <= 1
@@ -90,6 +91,18 @@ def test_more_updates_go_on_where_fewer_ended(done, tmp_path: Path) -> None:
     for point, other in zip(without_clock(longer[0]), without_clock(done[1][0]), strict=True):
         point["loss"] = other["loss"] = None
         assert point == other
+
+
+def test_what_is_known_by_heart_shows(tmp_path: Path) -> None:
+    """Two dozen frames of catch are learned by heart; of two thousand, what is learned holds for others, too."""
+    quick = ["objective.predictor=mse", "objective.encoder_grad=false", "objective.heads_grad=false", "optim.lr=1e-2"]
+    shares = []
+    for frames in (24, 2000):
+        out = tmp_path / str(frames)
+        (result,) = contest(out, "default", overrides=quick, frames=frames, updates=80, every=80).run(progress=False)
+        shares.append(result.last["ratio_learned"]["3"] / result.last["ratio"]["3"])
+    assert shares[0] < 0.5
+    assert shares[1] > 0.8
 
 
 def test_other_settings_do_not_go_on_in_the_same_folder(tmp_path: Path) -> None:
@@ -180,6 +193,14 @@ def test_only_things_that_a_game_has_are_columns(done) -> None:
 def tables(text: str) -> list[list[str]]:
     blocks = [block.splitlines() for block in text.split("\n\n")]
     return [block for block in blocks if block and block[0].startswith("|")]
+
+
+def test_curves_from_before_frames_learned_from_were_measured_are_still_reported(done, tmp_path: Path) -> None:
+    _, results = done
+    older = {name: value for name, value in results[0].last.items() if name != "ratio_learned"}
+    assert "from frames learned" in contest_markdown(results)
+    assert "from frames learned" not in contest_markdown([replace(results[0], curve=[older])])
+    plot_contest([replace(results[0], curve=[older])], tmp_path / "curves.png")
 
 
 def test_breakout_has_displacement() -> None:
