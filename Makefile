@@ -1,7 +1,7 @@
 # Everything a person types. `make demo` and `make test` make their own .venv; nothing has to be installed before.
 
 PYTHON ?= python3
-PYTEST_ARGS ?= -n 2
+PYTEST_ARGS ?= -n 2 --dist worksteal
 DEMO := runs/demo
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip
