@@ -72,6 +72,7 @@ class ActorCriticConfig:
     gamma: float = 0.985  # 0.985
     lambda_: float = 0.95  # 0.95
     entropy: float = 0.001  # 0.001
+    reward: Literal["sample", "mean"] = "sample"  # sample; what a dreamed step pays: what is drawn, or its mean
 
 
 @dataclass(frozen=True)

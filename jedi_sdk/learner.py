@@ -109,7 +109,8 @@ class Learner:
         with self.precision.autocast():
             state = self.world_model.start(segment)
             memory = self.actor_critic.burn_in(state.z, segment.mask)
-            return imagine(self.world_model, self.actor, state, self.config.actor_critic.horizon, self.rng, memory)
+            c = self.config.actor_critic
+            return imagine(self.world_model, self.actor, state, c.horizon, self.rng, memory, reward=c.reward)
 
     def _sample(self, replay: Replay, length: int) -> Segment:
         return replay.sample(self.config.optim.batch_size, length, self.sampling).to(self.precision.device)

@@ -290,6 +290,16 @@ def watched(asked: list, denoiser: torch.nn.Module):
     return told
 
 
+def test_a_policy_is_paid_what_its_config_says(tiny, wake, replay) -> None:
+    paid = {}
+    for reward in ("sample", "mean"):
+        config = replace(tiny, actor_critic=replace(tiny.actor_critic, reward=reward))
+        learner = build(config, wake=wake)
+        paid[reward] = learner.dream(learner._sample(replay, config.context)).rew
+    assert torch.equal(paid["sample"], paid["sample"].round())
+    assert not torch.equal(paid["mean"], paid["mean"].round())
+
+
 def test_a_dream_remembers_its_context_and_is_the_current_policys(tiny, wake, replay) -> None:
     learner = build(tiny, wake=wake)
     segment = replay.sample(4, 4, learner.sampling)

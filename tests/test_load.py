@@ -27,6 +27,7 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
     "game": st.text(alphabet=st.characters(codec="utf-8", exclude_categories=("C", "Z")), min_size=1),
     "seed": st.integers(min_value=0, max_value=2**63 - 1),
     "context": count,
+    "actor_critic.reward": st.sampled_from(["sample", "mean"]),
     "env.epsilon": fraction,
     "encoder.channels": st.lists(count, min_size=3, max_size=6),
     "encoder.patch": st.sampled_from([1, 2, 4, 8]),

@@ -118,6 +118,21 @@ def test_it_is_the_world_models_steps_one_behind_another(tiny, wake) -> None:
         assert torch.equal(rollout.end[:, t], end)
 
 
+def test_a_mean_pays_as_much_as_what_is_drawn_and_varies_less(tiny, wake) -> None:
+    """Two thousand dreams from one moment."""
+    world_model, _ = build(tiny, wake)
+    state = start(world_model, 2)
+    many = DreamState(
+        *(x[1:].expand(2000, *x.shape[1:]) for x in (state.z, state.act)),
+        tuple(x[1:].expand(2000, -1) for x in state.lstm),
+    )
+    drawn, mean = (imagine(world_model, counting, many, 3, Rng(7), reward=how).rew for how in ("sample", "mean"))
+    assert set(drawn.unique().tolist()) == {-1.0, 0.0, 1.0}
+    assert ((mean > -1) & (mean < 1)).all()
+    torch.testing.assert_close(mean.mean(0), drawn.mean(0), rtol=0, atol=4 * 2000**-0.5)
+    assert (mean.var(0) < drawn.var(0) / 4).all()
+
+
 def test_the_mask_is_true_up_to_and_at_the_action_that_ended_the_dream(tiny, wake) -> None:
     world_model, actor_critic = build(tiny, wake)
     rollout = imagine(world_model, Actor(actor_critic, Rng(0)), start(world_model, 64), 8, Rng(0))
