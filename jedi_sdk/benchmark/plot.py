@@ -1,9 +1,9 @@
-"""A contest's curves as one picture: a row for each game, a line for each variant."""
+"""A contest's curves as one picture: two rows of panels for each game, a line for each variant."""
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +40,7 @@ PANELS: dict[str, Callable[[dict[str, Any]], float | None]] = {
     "repeat-last over variance": lambda point: point["latent"]["latent/repeat_last"],
 }
 RATIOS = 3  # of the panels, the first ones
+COLUMNS = 4
 
 
 def plot_contest(results: Sequence[Result], path: Path) -> None:
@@ -47,18 +48,26 @@ def plot_contest(results: Sequence[Result], path: Path) -> None:
     games = sorted({result.game for result in results})
     names = sorted({result.variant for result in results})
     colors = dict(zip(names, itertools.cycle(colormaps["tab20"].colors), strict=False))  # pyright: ignore
-    figure = Figure(figsize=(4 * len(PANELS), 3.6 * len(games) + 0.5), layout="constrained")
+    tall = -(-len(PANELS) // COLUMNS)
+    figure = Figure(figsize=(4.5 * COLUMNS, 3.4 * tall * len(games)), layout="constrained")
     FigureCanvasAgg(figure)
-    rows = figure.subplots(len(games), len(PANELS), squeeze=False)
-    for game, row in zip(games, rows, strict=True):
-        shown = [result for result in results if result.game == game]
-        for i, ((title, value), axes) in enumerate(zip(PANELS.items(), row, strict=True)):
-            _panel(axes, f"{game}: {title}", shown, value, colors)
-            if i < RATIOS:
-                _as_ratios(axes)
-    handles, labels = _unique(rows[0][0])
+    grid = figure.subplots(tall * len(games), COLUMNS, squeeze=False)
+    for i, game in enumerate(games):
+        _panels(grid[tall * i : tall * (i + 1)].flat, game, [r for r in results if r.game == game], colors)
+    handles, labels = _unique(grid[0][0])
     figure.legend(handles, labels, loc="outside right upper", fontsize="small")
     figure.savefig(path, dpi=100)
+
+
+def _panels(axes: Iterable[Axes], game: str, results: Sequence[Result], colors: dict[str, Any]) -> None:
+    for i, (panel, place) in enumerate(itertools.zip_longest(PANELS.items(), axes)):
+        if panel is None:
+            place.set_axis_off()
+            continue
+        title, value = panel
+        _panel(place, f"{game}: {title}", results, value, colors)
+        if i < RATIOS:
+            _as_ratios(place)
 
 
 def _panel(
