@@ -68,11 +68,10 @@ CATCH = replace(
     heads=HeadsConfig(channels=32, depths=(1,), cond_channels=64, pool=False, lstm=256, attention=False),
     pixel=PixelConfig(channels=16, heads_channels=8, depths=(1, 1, 1, 1)),
     actor_critic=ActorCriticConfig(channels=32, lstm=256, horizon=7),
-    objective=ObjectiveConfig(heads_latents="dreamed"),
-    sampler=SamplerConfig(steps=2),
-    optim=OptimConfig(lr=3e-4, actor_critic_lr=3e-4),
+    objective=ObjectiveConfig(heads_latents="dreamed", encoder_lr_scale=0.03, p_mean=1.0),
+    optim=OptimConfig(lr=1e-3, actor_critic_lr=6e-4, weights_ema=0.99),
     schedule=ScheduleConfig(
-        env_steps=6_800, first_epoch=Work(4_000, 600, 600, 300), epoch=Work(400, 120, 120, 120), final_epochs=1
+        env_steps=6_800, first_epoch=Work(4_000, 300, 300, 150), epoch=Work(400, 60, 60, 80), final_epochs=1
     ),
     replay=ReplayConfig(capacity=20_000, recency=(0.25, 0.25, 0.25, 0.25)),
     run=RunConfig(fidelity_every=1),
@@ -87,6 +86,7 @@ TINY = replace(
     heads=HeadsConfig(channels=8, depths=(1,), cond_channels=8, pool=True, lstm=16, attention=False),
     pixel=PixelConfig(channels=8, heads_channels=8, depths=(1, 1, 1, 1)),
     actor_critic=ActorCriticConfig(channels=8, lstm=16, horizon=3),
+    objective=ObjectiveConfig(heads_latents="dreamed"),
     optim=OptimConfig(batch_size=4, warmup=2),
     sampler=SamplerConfig(steps=2),
     schedule=ScheduleConfig(env_steps=48, first_epoch=Work(32, 2, 2, 2), epoch=Work(16, 2, 2, 2), final_epochs=1),

@@ -18,9 +18,9 @@ RANDOM_RETURN, RANDOM_STD = -0.75, 0.66
 SHORT = [
     "schedule.env_steps=4000",
     "schedule.first_epoch.env_steps=4000",
-    "schedule.first_epoch.denoiser=600",
-    "schedule.first_epoch.heads=600",
-    "schedule.first_epoch.actor_critic=400",
+    "schedule.first_epoch.denoiser=300",
+    "schedule.first_epoch.heads=300",
+    "schedule.first_epoch.actor_critic=250",
     "schedule.final_epochs=0",
 ]
 
