@@ -70,8 +70,8 @@ class DreamState:
 class Rollout:
     """``b`` dreams of ``t`` imagined steps. ``z[:, t]`` is where action ``t`` was chosen; ``frames`` = t + 1.
 
-    ``mask[t]``: the dream was still running when action ``t`` was chosen. ``lstm`` is the policy's memory
-    before ``z[:, 0]``.
+    ``rew`` is the reward's sign, or the mean of it. ``mask[t]``: the dream was still running when action ``t`` was
+    chosen. ``lstm`` is the policy's memory before ``z[:, 0]``.
     """
 
     z: Float[Tensor, "b frames c h w"]

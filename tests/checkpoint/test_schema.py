@@ -22,13 +22,8 @@ from jedi_sdk.settings import flatten
 
 KNOWN = np.load(Path(__file__).parent.parent / "data" / "schema1" / "known.npz")  # what the agent did when it was made
 
-
-ADDED = {
-    3: "env.explorers",
-    4: "optim.weights_ema",
-    5: "run.compile",
-    6: "actor_critic.reward",
-}  # the setting a schema added
+# the setting a schema added
+ADDED = {3: "env.explorers", 4: "optim.weights_ema", 5: "run.compile", 6: "actor_critic.reward"}
 
 
 def older(config: dict[str, Any], schema: int) -> dict[str, Any]:
