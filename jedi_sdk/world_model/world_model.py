@@ -72,15 +72,17 @@ class WorldModel(nn.Module):
         """uint8 frames -> clamped latents."""
         return self._to_latent(self._features(self.encoder, obs))
 
-    def _features(self, encoder: nn.Module, obs: Tensor) -> Tensor:
-        """What the encoder makes of frames, beside what it makes of the mean frame.
+    def _features(self, encoder: nn.Module, obs: Tensor, taught: bool = True) -> Tensor:
+        """What the encoder makes of frames, beside what it makes of the mean frame. ``taught``: whether to keep what
+        its gradient would need.
 
         In most games nearly all of a frame never changes. Left in, it fills the features, and whatever moves is a
         small difference between large numbers, which every step of the encoder's shakes.
         """
-        features = encoder(pixels(obs.flatten(0, -4))).float()
-        if self.objective.relative_to_mean:
-            features = features - encoder(pixels(self.frame_mean())).float()
+        with torch.set_grad_enabled(taught and torch.is_grad_enabled()):
+            features = encoder(pixels(obs.flatten(0, -4))).float()
+            if self.objective.relative_to_mean:
+                features = features - encoder(pixels(self.frame_mean())).float()
         return features.unflatten(0, obs.shape[:-3])
 
     def _to_latent(self, features: Tensor, mask: Tensor | None = None) -> Tensor:
@@ -98,7 +100,7 @@ class WorldModel(nn.Module):
         k, steps = self.context, self.objective.predicted_steps
         if self.objective.relative_to_mean:
             self.frame_mean.update(segment.obs[segment.mask])
-        features = self._features(self.encoder, segment.obs)
+        features = self._features(self.encoder, segment.obs, self._denoiser_teaches or self._has_companions)
         z, z_target = self._context_and_target(segment, features)
         self.target_scale.update(self.target.raw(z_target[:, k - 1], z_target[:, k]), segment.mask[:, k])
         history = list(z.unbind(1))[:k]
@@ -134,8 +136,16 @@ class WorldModel(nn.Module):
     def _denoiser_teaches(self) -> bool:
         return self.objective.encoder_grad and self.objective.decoder != "alone"
 
+    @property
+    def _heads_teach(self) -> bool:
+        return self.objective.heads_grad and self.objective.decoder != "alone"
+
+    @property
+    def _has_companions(self) -> bool:
+        return self.objective.regularizer != "none" or self.decoder is not None
+
     def _companions(self, segment: Segment, features: Tensor, rng: Rng) -> dict[str, Tensor]:
-        if self.objective.regularizer == "none" and self.decoder is None:
+        if not self._has_companions:
             return {}
         z = self._to_latent(features, segment.mask)[segment.mask]
         return companions(self.objective, self.decoder, z, segment.obs[segment.mask], rng)
@@ -173,8 +183,7 @@ class WorldModel(nn.Module):
 
     def heads_loss(self, segment: Segment, rng: Rng) -> Losses:
         """Cross-entropy of reward sign and termination on the real transitions; trains the heads and the encoder."""
-        z = self._to_latent(self._features(self.encoder, segment.obs), segment.mask)
-        z = z if self.objective.heads_grad and self.objective.decoder != "alone" else z.detach()
+        z = self._to_latent(self._features(self.encoder, segment.obs, self._heads_teach), segment.mask)
         if self.objective.heads_latents == "dreamed":
             z = self._dream_half(z, segment.act, rng)
         real = segment.mask[:, :-1] & segment.mask[:, 1:]

@@ -87,6 +87,28 @@ def test_no_gradient_flows_through_a_prediction_fed_back(tiny, wake) -> None:
     assert [z.requires_grad for z, _ in world_model.denoiser.seen] == [False, False]
 
 
+@pytest.mark.parametrize(
+    ("settings", "denoiser", "heads"),
+    [
+        ({}, True, True),
+        ({"encoder_grad": False}, False, True),
+        ({"heads_grad": False}, True, False),
+        ({"encoder_grad": False, "heads_grad": False}, False, False),
+        ({"encoder_grad": False, "regularizer": "vicreg"}, True, True),
+        ({"decoder": "alone"}, True, False),
+    ],
+)
+def test_an_encoder_keeps_what_a_gradient_needs_only_where_it_is_taught(tiny, settings, denoiser, heads) -> None:
+    world_model = WorldModel(with_objective(tiny, **settings), 3)
+    kept: list[bool] = []
+    world_model.encoder.register_forward_hook(lambda _, frames, features: kept.append(features.requires_grad))
+    frames = torch.randint(256, (2, 6, 64, 64, 3), dtype=torch.uint8)
+    for loss, taught in ((world_model.denoise_loss, denoiser), (world_model.heads_loss, heads)):
+        kept.clear()
+        loss(segment(2, 6, obs=frames), Rng(0))
+        assert kept == [taught] * len(kept) != []
+
+
 VALUES = {
     "target_net": ["stop_grad", "ema"],
     "predict": ["latent", "change"],
