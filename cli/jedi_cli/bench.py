@@ -40,6 +40,15 @@ Seeds = Annotated[str, typer.Option(metavar="N,M", help="Seeds of networks, fram
 Preset = Annotated[str, typer.Option(metavar="NAME", help="Sizes, as in `jedi presets`.")]
 Frames = Annotated[int, typer.Option(metavar="N", min=100, help="Real steps to learn from.")]
 Contexts = Annotated[int, typer.Option(metavar="N", min=2, help="Held-out contexts to dream from.")]
+ProbeSteps = Annotated[
+    int,
+    typer.Option(
+        metavar="N",
+        min=1000,
+        help="Real steps with known positions behind the probe of displacement: with more it reads more off the same "
+        "latents.",
+    ),
+]
 Every = Annotated[int, typer.Option(metavar="N", min=1, help="Updates between two measurements.")]
 Prune = Annotated[
     float,
@@ -61,6 +70,7 @@ def variants(
     set_: Set = None,
     frames: Frames = 40_000,
     contexts: Contexts = 512,
+    probe_steps: ProbeSteps = 16_000,
     every: Every = 500,
     prune: Prune = 0.0,
     out: Out = Path("runs/variants"),
@@ -90,6 +100,7 @@ def variants(
         overrides=set_ or [],
         frames=frames,
         contexts=contexts,
+        probe_steps=probe_steps,
         every=every,
         prune=prune,
         device=device,

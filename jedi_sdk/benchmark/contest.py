@@ -30,9 +30,10 @@ SAVE_EVERY = 250  # updates that a killed process may lose
 class Contest:
     """What is compared, for how long, and the folder ``out`` in which it is kept.
 
-    ``frames`` real steps to learn from and ``contexts`` held-out ones to dream from, played by ``stage.Sticky``;
-    measured every ``every`` updates. ``prune`` > 0 gives an entry up once its error ratio is so many times the best
-    that another variant had on the same game and seed after as many updates.
+    ``frames`` real steps to learn from, ``contexts`` held-out ones to dream from and ``probe_steps`` for the probe of
+    displacement, which reads the more off the same latents the more it has; all played by ``Sticky``. Measured every
+    ``every`` updates. ``prune`` > 0 gives an entry up once its error ratio is so many times the best that another
+    variant had on the same game and seed after as many updates.
     """
 
     games: Sequence[str]
@@ -44,6 +45,7 @@ class Contest:
     overrides: Sequence[str] = ()
     frames: int = 40_000
     contexts: int = 512
+    probe_steps: int = 16_000
     every: int = 500
     prune: float = 0.0
     device: str = "auto"
@@ -85,7 +87,8 @@ class Contest:
         def tell(share: float, what: str) -> None:
             bar.show(f"{config.game}: {what}", done, {})
 
-        return set_stage(resolve_game(config.game), config, precision, self.frames, self.contexts, HORIZON, tell)
+        game, sizes = resolve_game(config.game), (self.frames, self.contexts, self.probe_steps, HORIZON)
+        return set_stage(game, config, precision, *sizes, tell)
 
     def _entry(self, name: str, config: Config, stage: Stage) -> Entry:
         precision = choose_precision(choose_device(self.device), config.run.dtype)

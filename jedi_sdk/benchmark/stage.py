@@ -23,7 +23,6 @@ from jedi_sdk.types import Segment
 
 SPREAD = 16  # held-out steps for each context: rewards are rare
 LEARNED_BATCHES, LEARNED_STEPS = 4, 3  # of moments that were learned from, and how far they are dreamed on
-LOCATED_STEPS = 16_000  # real steps with known positions: the probe wants thousands with the ball in play
 HELD_OUT, LOCATED = 1_000_003, 2_000_003  # added to the seed: the three recordings share none
 
 
@@ -46,9 +45,18 @@ class Stage:
 
 
 def set_stage(
-    game: Game, config: Config, precision: Precision, frames: int, contexts: int, horizon: int, progress: Progress
+    game: Game,
+    config: Config,
+    precision: Precision,
+    frames: int,
+    contexts: int,
+    probe_steps: int,
+    horizon: int,
+    progress: Progress,
 ) -> Stage:
-    """Plays ``frames`` steps to learn from, and held-out play, by ``Sticky``; the same for the same arguments."""
+    """Plays ``frames`` steps to learn from, held-out play and, where the console shows positions, ``probe_steps`` for
+    the probe of displacement, all by ``Sticky``; the same for the same arguments.
+    """
     seed, located = config.seed, has_positions(game)
     envs = make_envs(game, config.env.num_envs)
     num_actions = int(envs.single_action_space.n)  # pyright: ignore[reportAttributeAccessIssue]
@@ -63,8 +71,7 @@ def set_stage(
         return Player(game, Sticky(num_actions, Rng(seed + offset)), config, precision, seed + offset)
 
     held_out = play_held_out(player(HELD_OUT), contexts, horizon, part(progress, 0.3, 0.5), SPREAD)
-    steps = min(frames, LOCATED_STEPS)
-    shown = play_located(player(LOCATED), steps, part(progress, 0.5, 1.0)) if located else None
+    shown = play_located(player(LOCATED), probe_steps, part(progress, 0.5, 1.0)) if located else None
     recordings = [replay, held_out.replay, *([shown.replay] if shown else [])]
     return Stage(game, num_actions, replay, held_out, shown, _fingerprint(recordings))
 

@@ -21,7 +21,7 @@ from jedi_cli.main import app
 from jedi_sdk.benchmark import Contest, find_variants
 from jedi_sdk.benchmark.plot import plot_contest
 from jedi_sdk.benchmark.result import SCHEMA, Result, load_results, to_json
-from jedi_sdk.benchmark.stage import set_stage
+from jedi_sdk.benchmark.stage import Stage, set_stage
 from jedi_sdk.benchmark.table import contest_markdown, contest_table
 from jedi_sdk.checkpoint import CheckpointError
 from jedi_sdk.config import ConfigError
@@ -204,13 +204,18 @@ def test_curves_from_before_frames_learned_from_were_measured_are_still_reported
 
 
 def test_breakout_has_displacement() -> None:
-    config = replace(TINY, game="breakout")
-    stage = set_stage(resolve_game("breakout"), config, CPU, frames=300, contexts=20, horizon=50, progress=silent)
+    def play(probe_steps: int) -> Stage:
+        config, sizes = replace(TINY, game="breakout"), {"frames": 300, "contexts": 20, "horizon": 50}
+        return set_stage(resolve_game("breakout"), config, CPU, probe_steps=probe_steps, progress=silent, **sizes)
+
+    stage, again, more = play(300), play(300), play(600)
     assert stage.located is not None
+    assert more.located is not None
     assert stage.located.in_play.any()
     assert stage.num_actions == 4
-    again = set_stage(resolve_game("breakout"), config, CPU, frames=300, contexts=20, horizon=50, progress=silent)
     assert again.fingerprint == stage.fingerprint
+    assert 600 <= 4 * more.located.replay.count < 800  # four consoles side by side
+    assert more.replay.count == stage.replay.count
 
 
 def test_names_of_variants() -> None:
