@@ -149,7 +149,7 @@ class JEDI:
         """
         if self._trainer is None:
             folder = Path(run_dir) if run_dir is not None else default_run_dir(self.game.name)
-            claim(folder, overwrite)
+            claim(folder, overwrite, self.origin.folder if self.origin else None)
             if self.origin:
                 self._leave(self.origin)
             self._trainer = self._new_trainer(folder)

@@ -60,6 +60,8 @@ class Trainer:
 
     def extend(self, env_steps: int) -> None:
         """Changes how many real steps the run takes in all; new ones come as fast as before, epoch by epoch."""
+        if env_steps == self.config.schedule.env_steps:
+            return
         done = self.counters
         done.idle_epochs = max(0, done.epoch - collecting_epochs(self.config.schedule, done.env_steps))
         config = replace(self.config, schedule=replace(self.config.schedule, env_steps=env_steps))

@@ -52,6 +52,14 @@ def test_the_schedule_was_kept(run: JEDI) -> None:
     assert counters.epoch == 5
 
 
+def test_what_is_done_is_not_done_again(run: JEDI) -> None:
+    """A requeued job, or a notebook's cell run twice, asks for as many real steps as there are."""
+    assert run._trainer is not None
+    before = run._trainer.counters.as_dict()
+    run.learn(env_steps=80, progress=False)
+    assert {**run._trainer.counters.as_dict(), "seconds": 0} == {**before, "seconds": 0}
+
+
 def test_its_config_makes_the_same_agent(run: JEDI) -> None:
     assert run.run_dir is not None
     assert JEDI("catch", config=run.run_dir / "config.yaml").config == run.config

@@ -60,8 +60,11 @@ def resolve_game(game: str | Callable[[], gymnasium.Env] | Game) -> Game:
 
 
 def human_normalised(game: Game | str, score: float) -> float | None:
-    """``(score - random) / (human - random)``: 0 is a random player, 1 a human. None outside the 26 games."""
-    known = ATARI_100K.get(resolve_game(game).name)
+    """``(score - random) / (human - random)``: 0 is a random player, 1 a human. None outside the 26 games, and for a
+    function that bears the name of one.
+    """
+    game = resolve_game(game)
+    known = ATARI_100K.get(game.name) if game.kind == "atari" else None
     return None if known is None else (score - known[0]) / (known[1] - known[0])
 
 

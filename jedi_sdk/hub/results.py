@@ -25,7 +25,7 @@ def write_results(
     folder: Path, name: str, card: Card, result: Evaluation, machine: dict[str, Any], trained: dict[str, float | None]
 ) -> None:
     """``name`` is what others will load it by; ``machine`` what measured, ``trained`` how long it was trained."""
-    random, human = ATARI_100K.get(result.game, (None, None))
+    random, human = ATARI_100K[result.game] if result.hns is not None else (None, None)
     values = {
         **asdict(result),
         "checkpoint": name,

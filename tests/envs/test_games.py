@@ -118,6 +118,11 @@ def test_human_normalised_is_0_for_random_and_1_for_human():
     assert human_normalised("ALE/Tennis-v5", 3.0) is None
     assert human_normalised("catch", 1.0) is None
 
+    def breakout() -> gymnasium.Env:
+        return CatchEnv()
+
+    assert human_normalised(resolve_game(breakout), 30.0) is None  # of the same name, and another game
+
 
 def test_registering_twice_is_silent_and_both_entry_points_work(recwarn):
     register()
