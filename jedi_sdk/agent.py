@@ -368,7 +368,7 @@ class JEDI:
         frames = torch.from_numpy(checked_frames(obs)).to(self.precision.device)
         one = frames.ndim == 3
         frames = frames[None] if one else frames
-        first = np.zeros(len(frames), bool) if episode_start is None else np.atleast_1d(episode_start)
+        first = np.zeros(len(frames), bool) if episode_start is None else np.atleast_1d(episode_start).astype(bool)
         policy = self._policy(deterministic)
         act, state = policy(frames, state, torch.from_numpy(first).to(self.precision.device))
         return (act[0] if one else act).cpu().numpy(), state

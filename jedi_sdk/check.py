@@ -205,6 +205,11 @@ def _at_odds(config: Config) -> Iterator[str]:
             f"encoder.channels needs {stages} stages or more to reach {LATENT_SIDE}x{LATENT_SIDE} from "
             f"encoder.patch={encoder.patch}; write for example encoder.channels={[32] * (stages - 1) + [16]}"
         )
+    if config.context > config.denoiser.cond_channels:
+        yield (
+            f"denoiser.cond_channels={config.denoiser.cond_channels} is shared by the {config.context} actions of the "
+            f"context, one channel each at least; write for example denoiser.cond_channels={32 * config.context}"
+        )
     segment = config.context + config.objective.predicted_steps
     if config.replay.capacity < segment:
         yield f"replay.capacity must hold a segment, {segment} frames; write replay.capacity=10000"

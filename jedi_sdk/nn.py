@@ -65,13 +65,16 @@ class AdaGroupNorm(nn.Module):
 
 
 class SelfAttention(nn.Module):
-    """Attention among the positions of a feature map, heads of 8 channels, with a skip."""
+    """Attention among the positions of a feature map, with a skip; heads of 8 channels, or of the next number that
+    divides them.
+    """
 
     HEAD_CHANNELS = 8
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        self.heads = max(1, channels // self.HEAD_CHANNELS)
+        most = max(1, channels // self.HEAD_CHANNELS)
+        self.heads = next(heads for heads in range(most, 0, -1) if channels % heads == 0)
         self.norm = group_norm(channels)
         self.qkv = conv1x1(channels, 3 * channels)
         self.out = zeroed(conv1x1(channels, channels))
@@ -135,23 +138,26 @@ class FourierFeatures(nn.Module):
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        self.register_buffer("frequencies", torch.randn(channels // 2))
+        self.channels = channels
+        self.register_buffer("frequencies", torch.randn(-(-channels // 2)))
         self.frequencies: Tensor
 
     def forward(self, c_noise: Float[Tensor, "n"]) -> Float[Tensor, "n d"]:
         angle = 2 * math.pi * c_noise[:, None] * self.frequencies
-        return torch.cat([angle.cos(), angle.sin()], dim=-1)
+        return torch.cat([angle.cos(), angle.sin()], dim=-1)[:, : self.channels]
 
 
 class ActionEmbedding(nn.Module):
-    """``t`` actions -> one vector of ``channels``; each action gets an equal share of it."""
+    """``t`` actions -> one vector of ``channels``; each action gets an equal share of it, what is left over none."""
 
     def __init__(self, num_actions: int, steps: int, channels: int) -> None:
         super().__init__()
+        self.channels = channels
         self.embed = nn.Embedding(num_actions, channels // steps)
 
     def forward(self, act: Int64[Tensor, "n t"]) -> Float[Tensor, "n d"]:
-        return self.embed(act).flatten(1)
+        shares = self.embed(act).flatten(1)
+        return F.pad(shares, (0, self.channels - shares.shape[1]))
 
 
 class MaskedLSTM(nn.Module):

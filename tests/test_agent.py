@@ -91,6 +91,17 @@ def test_episode_start_empties_only_its_row(agent: JEDI, frames: np.ndarray) -> 
     assert not torch.equal(memory[0][1], fresh[0][1])
 
 
+@pytest.mark.parametrize("dtype", [np.int64, np.uint8, np.float32])
+def test_episode_start_may_be_given_in_numbers(agent: JEDI, frames: np.ndarray, dtype: type) -> None:
+    _, state = agent.predict(frames)
+    starts = np.array([True, False, True, False, False, True])
+    _, expected = agent.predict(frames, state, episode_start=starts)
+    _, memory = agent.predict(frames, state, episode_start=starts.astype(dtype))
+    assert memory is not None
+    assert expected is not None
+    assert all(torch.equal(one, other) for one, other in zip(memory, expected, strict=True))
+
+
 @pytest.mark.parametrize("obs", [np.zeros((64, 64, 3)), np.zeros((84, 84, 3), np.uint8), np.zeros(4, np.uint8)])
 def test_predict_names_the_frames_it_takes(agent: JEDI, obs: np.ndarray) -> None:
     with pytest.raises(ValueError, match=r"uint8 frames of shape \(64, 64, 3\)"):

@@ -4,7 +4,9 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from jedi_sdk.config import DenoiserConfig
 from jedi_sdk.nn import ActionEmbedding, AdaGroupNorm, FourierFeatures, MaskedLSTM, ResBlock, SelfAttention, group_norm
+from jedi_sdk.world_model.denoiser import Denoiser
 
 
 @pytest.fixture
@@ -110,3 +112,26 @@ def test_each_action_of_a_sequence_has_its_own_share_of_the_embedding() -> None:
     embedding = ActionEmbedding(num_actions=3, steps=4, channels=16)
     y = embedding(torch.tensor([[0, 1, 2, 1]]))
     assert torch.equal(y[0], embedding.embed.weight[[0, 1, 2, 1]].flatten())
+
+
+def test_what_does_not_divide_among_the_actions_stays_empty() -> None:
+    embedding = ActionEmbedding(num_actions=3, steps=5, channels=16)
+    y = embedding(torch.tensor([[0, 1, 2, 1, 2]]))
+    assert torch.equal(y[0, :15], embedding.embed.weight[[0, 1, 2, 1, 2]].flatten())
+    assert y[0, 15:].tolist() == [0]
+
+
+@pytest.mark.parametrize(("channels", "heads"), [(4, 1), (16, 2), (50, 5), (60, 6), (160, 20)])
+def test_attention_takes_any_number_of_channels(channels: int, heads: int) -> None:
+    layer = SelfAttention(channels)
+    assert layer.heads == heads
+    assert layer(torch.randn(2, channels, 3, 4)).shape == (2, channels, 3, 4)
+
+
+@pytest.mark.parametrize("context", [3, 5])
+@pytest.mark.parametrize("cond_channels", [16, 17])
+def test_a_denoiser_of_odd_sizes_works(tiny, context: int, cond_channels: int) -> None:
+    sizes = DenoiserConfig(channels=20, cond_channels=cond_channels)
+    denoiser = Denoiser((4, 8, 8), 3, context, sizes, tiny.objective)
+    z, act = torch.randn(2, context, 4, 8, 8), torch.zeros(2, context, dtype=torch.int64)
+    assert denoiser(torch.randn(2, 4, 8, 8), torch.ones(2), z, act).shape == (2, 4, 8, 8)
