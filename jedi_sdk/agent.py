@@ -192,18 +192,18 @@ class JEDI:
             self.probe = self.probe or self._new_probe()
             checkpoint.load_probe(folder, self.probe)
 
-    def _new_trainer(self, folder: Path) -> Trainer:
+    def _new_trainer(self, folder: Path, resumed: bool = False) -> Trainer:
         from jedi_sdk.learner import Learner
         from jedi_sdk.train import Trainer
 
         if self.config.run.threads:  # and not before: to load an agent must change nothing for the rest of a process
             torch.set_num_threads(min(self.config.run.threads, os.cpu_count() or 1))
         learner = Learner(self.config, self.world_model, self.actor_critic, self.precision)
-        if not self.config.run.probe or self.config.space == "pixel":
-            return Trainer(self.game, learner, self._card, self._networks, folder)
-        self.probe = self.probe or self._new_probe()
-        probe = ProbeTrainer(self.probe, self.world_model, self.precision, self.config.seed)
-        return Trainer(self.game, learner, self._card, self._networks, folder, probe)
+        probe = None
+        if self.config.run.probe and self.config.space != "pixel":
+            self.probe = self.probe or self._new_probe()
+            probe = ProbeTrainer(self.probe, self.world_model, self.precision, self.config.seed)
+        return Trainer(self.game, learner, self._card, self._networks, folder, probe, resumed)
 
     def _new_probe(self) -> PixelProbe:
         with torch.random.fork_rng(devices=[]):
@@ -227,12 +227,15 @@ class JEDI:
         env: Callable[..., Any] | None = None,
         **parts: Any,
     ) -> JEDI:
-        """The run in ``run_dir`` as it was at its latest checkpoint; ``learn()`` goes on with it."""
+        """The run in ``run_dir`` as it was at its latest checkpoint; ``learn()`` goes on with it.
+
+        Raises ``CheckpointError`` where there is none, and ``ReplayError`` where what was collected is not beside it.
+        """
         run_dir = Path(run_dir)
         checkpoint.refuse_unless_run(run_dir)
         agent = cls.from_pretrained(run_dir, device=device, env=env, **parts)
         assert agent.origin is not None
-        agent._trainer = agent._new_trainer(run_dir)
+        agent._trainer = agent._new_trainer(run_dir, resumed=True)
         agent._trainer.restore(agent.origin.folder)
         return agent
 

@@ -141,7 +141,7 @@ class Learner:
         return {
             "moved": {name: self.modules[name].state_dict() for name in self.averages},
             "optimizers": {name: optimizer.state_dict() for name, optimizer in self.optimizers.items()},
-            "rng": self.rng.generator.get_state(),
+            "rng": self.rng.state(),
             "sampling": self.sampling.bit_generator.state,
         }
 
@@ -150,7 +150,7 @@ class Learner:
             self.modules[name].load_state_dict(state["moved"][name])
         for name, optimizer in self.optimizers.items():
             optimizer.load_state_dict(state["optimizers"][name])
-        self.rng.generator.set_state(state["rng"])
+        self.rng.restore(state["rng"])
         self.sampling.bit_generator.state = state["sampling"]
 
 

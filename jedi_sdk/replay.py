@@ -28,11 +28,16 @@ COLUMNS: dict[str, np.dtype] = {
 }
 
 
+class ReplayError(RuntimeError):
+    """A replay that is not what a run has collected: says what to do instead."""
+
+
 class Replay:
     """Room for ``capacity`` frames of ``num_envs`` envs; in ``folder``, or in memory when that is None.
 
     Raises OSError (with the size needed) where the disk has no room: all of it is reserved at once, so that a
-    full disk is noticed now and not in the middle of a run.
+    full disk is noticed now and not in the middle of a run. With ``written`` there must be a replay in ``folder``
+    already, of just this size; raises ``ReplayError`` where there is none, and makes none: it would be black frames.
     """
 
     def __init__(
@@ -43,6 +48,7 @@ class Replay:
         slack: int = 0,
         recency: tuple[float, ...] = (1.0,),
         context: int = 4,
+        written: bool = False,
     ) -> None:
         self.num_envs, self.context, self.recency = num_envs, context, np.array(recency) / sum(recency)
         self.capacity = -(-capacity // num_envs)
@@ -52,6 +58,8 @@ class Replay:
         if folder is None:
             self.columns = {name: np.zeros(shapes[name], COLUMNS[name].base) for name in COLUMNS}
         else:
+            if written:
+                _refuse_incomplete(folder, shapes)
             folder.mkdir(parents=True, exist_ok=True)
             self.columns = {name: _map(folder / f"{name}.bin", shapes[name], COLUMNS[name].base) for name in COLUMNS}
 
@@ -146,8 +154,24 @@ class Replay:
         return np.asarray(self.columns[name][row % self.rows, env])
 
 
+def _refuse_incomplete(folder: Path, shapes: dict[str, tuple[int, ...]]) -> None:
+    for name, shape in shapes.items():
+        path, size = folder / f"{name}.bin", _size(shape, COLUMNS[name].base)
+        found = path.stat().st_size if path.exists() else 0
+        if found != size:
+            raise ReplayError(
+                f"{path} has {found:,} bytes, and the replay of this run {size:,}: what was collected is not all "
+                f"there. Copy {folder.name}/ from where the run was, or begin a new run from its agent: jedi train "
+                f"--init {folder.parent}"
+            )
+
+
+def _size(shape: tuple[int, ...], dtype: np.dtype) -> int:
+    return int(np.prod(shape)) * dtype.itemsize
+
+
 def _map(path: Path, shape: tuple[int, ...], dtype: np.dtype) -> np.memmap:
-    size = int(np.prod(shape)) * dtype.itemsize
+    size = _size(shape, dtype)
     reserve = getattr(os, "posix_fallocate", lambda fd, _, size: os.ftruncate(fd, size))  # macOS has none
     with open(path, "r+b" if path.exists() else "w+b") as file:
         try:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import zlib
+
 import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor
@@ -13,6 +15,19 @@ class Rng:
     def __init__(self, seed: int, device: torch.device | str = "cpu") -> None:
         self.device = torch.device(device)
         self.generator = torch.Generator(self.device).manual_seed(seed)
+
+    def state(self) -> Tensor:
+        """Bytes on the CPU that ``restore`` goes on from."""
+        return self.generator.get_state()
+
+    def restore(self, state: Tensor) -> None:
+        """Goes on from a saved ``state``. That of a generator on another kind of device says nothing here and becomes a
+        seed: a run that moves draws otherwise than it would have, and the same each time it moves from there.
+        """
+        if state.shape == self.generator.get_state().shape:
+            self.generator.set_state(state)
+        else:
+            self.generator.manual_seed(zlib.crc32(state.numpy().tobytes()))
 
     def normal(self, *shape: int) -> Tensor:
         return torch.randn(shape, generator=self.generator, device=self.device)

@@ -7,7 +7,6 @@ import shutil
 import time
 from pathlib import Path
 
-
 WRITTEN = (  # by a run, and by `jedi eval --fidelity` about it
     "checkpoints",
     "replay",

@@ -46,13 +46,14 @@ class Trainer:
         networks: torch.nn.ModuleDict,
         run_dir: Path,
         probe: ProbeTrainer | None = None,
+        resumed: bool = False,
     ) -> None:
         self.game, self.learner, self.card = game, learner, card
         self.networks, self.run_dir, self.probe = networks, run_dir, probe
         self.counters = Counters()
         self.episodes: list[Episode] = []  # of the run that is gone on with
         self.log_size = 0
-        self.replay = _replay(card.config, run_dir / "replay")
+        self.replay = _replay(card.config, run_dir / "replay", resumed)
 
     @property
     def config(self) -> Config:
@@ -222,7 +223,7 @@ class Trainer:
         return f"{found[-1]}." if found else "none yet."
 
 
-def _replay(config: Config, folder: Path) -> Replay:
+def _replay(config: Config, folder: Path, written: bool) -> Replay:
     """Slack: the newest checkpoints must still see every row they counted, whatever was written behind them."""
     steps = config.schedule.first_epoch.env_steps + config.schedule.epoch.env_steps
     return Replay(
@@ -232,4 +233,5 @@ def _replay(config: Config, folder: Path) -> Replay:
         slack=config.run.keep_checkpoints * steps,
         recency=config.replay.recency,
         context=config.context,
+        written=written,
     )

@@ -10,12 +10,15 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from safetensors.numpy import load_file
 
 from jedi_sdk import JEDI, checkpoint
+from jedi_sdk.replay import ReplayError
 from jedi_sdk.runlog import read_log
 
 SETTINGS = [
@@ -28,9 +31,9 @@ SETTINGS = [
 TRAIN = [sys.executable, "-m", "jedi_cli", "train"]
 
 
-def start(*arguments: str) -> subprocess.Popen[bytes]:
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    return subprocess.Popen([*TRAIN, *arguments], env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+def start(*arguments: str, **options: Any) -> subprocess.Popen[bytes]:
+    silent = {"env": {**os.environ, "OMP_NUM_THREADS": "1"}, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    return subprocess.Popen([*TRAIN, *arguments], **silent, **options)
 
 
 def finish(*arguments: str) -> None:
@@ -97,6 +100,77 @@ def test_resuming_goes_on_from_the_counters(tmp_path: Path) -> None:
     resumed.learn(env_steps=before.env_steps + 32, progress=False)
     assert trainer.counters.env_steps >= before.env_steps + 32
     assert resumed.config.schedule.env_steps == before.env_steps + 32
+
+
+def test_without_what_was_collected_a_run_does_not_go_on(tmp_path: Path) -> None:
+    """A run was copied without its replay, by far its largest part: nobody may learn from the zeros in its place."""
+    JEDI("catch", preset="tiny").learn(run_dir=tmp_path / "run", progress=False)
+    replay = tmp_path / "run" / "replay"
+    frames = (replay / "obs.bin").read_bytes()
+    (replay / "obs.bin").write_bytes(frames[: len(frames) // 2])
+    with pytest.raises(ReplayError, match=r"obs\.bin has .* jedi train --init"):
+        JEDI.resume(tmp_path / "run")
+    shutil.rmtree(replay)
+    with pytest.raises(ReplayError, match=r"obs\.bin has 0 bytes"):
+        JEDI.resume(tmp_path / "run")
+    assert not replay.exists()
+    assert JEDI.from_pretrained(tmp_path / "run").evaluate(1, progress=False).episodes == 1
+
+
+def test_a_run_of_another_device_goes_on_here(tmp_path: Path) -> None:
+    """The state of a generator on a GPU is shorter, and no CPU can take it."""
+    agent = JEDI("catch", preset="tiny").learn(run_dir=tmp_path / "run", progress=False)
+    trainer = checkpoint.find(tmp_path / "run") / "trainer.pt"
+    state = torch.load(trainer, weights_only=True)
+    torch.save({**state, "rng": torch.arange(16, dtype=torch.uint8)}, trainer)
+    manifest = trainer.with_name("manifest.json")
+    sums = json.loads(manifest.read_text()) | {"trainer.pt": checkpoint.sha256(trainer)}
+    manifest.write_text(json.dumps(sums))
+    resumed = JEDI.resume(tmp_path / "run").learn(env_steps=agent.config.schedule.env_steps + 16, progress=False)
+    assert resumed.config.schedule.env_steps == agent.config.schedule.env_steps + 16
+
+
+GAME = """
+import time
+from pathlib import Path
+
+import gymnasium
+import numpy as np
+
+
+class Slow(gymnasium.Env):
+    observation_space = gymnasium.spaces.Box(0, 255, (64, 64, 3), np.uint8)
+    action_space = gymnasium.spaces.Discrete(2)
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        return self.observation_space.sample(), {}
+
+    def step(self, action):
+        Path("played").touch()
+        time.sleep(0.02)
+        return self.observation_space.sample(), 0.0, False, False, {}
+
+
+gymnasium.register("Slow-v0", Slow)
+"""
+
+
+def test_ctrl_c_in_a_terminal_while_collecting_saves_first(tmp_path: Path) -> None:
+    """It reaches the games' own processes as well, and what they have shown must not be lost for it."""
+    (tmp_path / "slow.py").write_text(GAME)
+    settings = ("env.num_envs=2", "schedule.first_epoch.env_steps=2000")  # 20 seconds, and a second until it listens
+    words = [word for setting in settings for word in ("--set", setting)]
+    process = start(
+        "slow:Slow-v0", "--preset", "tiny", "--run-dir", "run", *words, cwd=tmp_path, start_new_session=True
+    )
+    while not (tmp_path / "played").exists():
+        assert process.poll() is None
+        time.sleep(0.02)
+    os.killpg(process.pid, signal.SIGINT)
+    assert process.wait(timeout=60) == 130
+    progress = json.loads((checkpoint.find(tmp_path / "run") / "progress.json").read_text())
+    assert progress["counters"]["env_steps"] > 0
 
 
 def test_ctrl_c_saves_first(tmp_path: Path) -> None:

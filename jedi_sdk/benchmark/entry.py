@@ -53,6 +53,7 @@ class Entry:
         self.stopped: str | None = None  # why it will not go on
         self.curve: list[dict[str, Any]] = []
         self.pending: dict[str, list[torch.Tensor]] = defaultdict(list)
+        checkpoint.recover(folder)
         if folder.exists():
             self._restore()
 

@@ -12,7 +12,7 @@ is read is checked before it takes memory: ``read_card`` for the words, then ``l
 """
 
 from jedi_sdk.checkpoint.card import Card, read_card
-from jedi_sdk.checkpoint.folder import write_folder, write_json
+from jedi_sdk.checkpoint.folder import recover, write_folder, write_json
 from jedi_sdk.checkpoint.kinds import AGENT, POLICY_FOLDER, Kind, kind_of
 from jedi_sdk.checkpoint.manifest import missing, public, sha256, verify
 from jedi_sdk.checkpoint.names import (
@@ -80,6 +80,7 @@ __all__ = [
     "read_json",
     "read_starts",
     "read_training",
+    "recover",
     "refuse_unless_run",
     "save",
     "sha256",

@@ -13,7 +13,7 @@ from safetensors import SafetensorError
 
 from jedi_sdk.checkpoint.kinds import AGENT, Kind
 from jedi_sdk.checkpoint.manifest import checksums
-from jedi_sdk.checkpoint.names import ABOUT_FILES, MANIFEST, CheckpointError
+from jedi_sdk.checkpoint.names import ABOUT_FILES, MANIFEST, TRAINING_FILES, CheckpointError
 
 Writer = Callable[[Path], object]
 
@@ -22,7 +22,8 @@ def write_folder(folder: Path, files: Mapping[str, Writer], kind: Kind = AGENT) 
     """Whatever goes wrong, what stood at ``folder`` before still stands there. What is not a checkpoint's, or was
     written about the agent that is there, is never replaced.
     """
-    names = {*kind.checked, MANIFEST, *files}
+    recover(folder)
+    names = {*kind.checked, MANIFEST} - {*TRAINING_FILES} | {*files}  # what a run goes on from, only a run replaces
     _refuse_to_replace(folder, {name.partition("/")[0] for name in names})
     aside = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
     try:
@@ -53,11 +54,20 @@ def _refuse_to_replace(folder: Path, replaced: set[str]) -> None:
     raise CheckpointError(f"{folder} holds other files ({names}): name a new folder")
 
 
+def recover(folder: Path) -> None:
+    """Puts back what a process killed in the middle of ``_swap`` left aside."""
+    if not folder.exists() and _old(folder).exists():
+        os.rename(_old(folder), folder)
+
+
+def _old(folder: Path) -> Path:
+    return folder.with_name(f".{folder.name}.old")
+
+
 def _swap(aside: Path, folder: Path) -> None:
-    old = folder.with_name(f".{folder.name}.old")
-    replaced = folder.exists()
+    old, replaced = _old(folder), folder.exists()
     if replaced:
-        shutil.rmtree(old, ignore_errors=True)  # left by a process that was killed just here
+        shutil.rmtree(old, ignore_errors=True)  # left by a process that was killed before it could remove it
         os.rename(folder, old)
     try:
         os.rename(aside, folder)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -56,14 +58,24 @@ class ImageEnv(gymnasium.Wrapper):
 
 def image_envs(game: Game, num_envs: int) -> VectorEnv:
     """``num_envs`` of them, NEXT_STEP: one in this process, several in a process each."""
-    make = partial(_make_image_env, _maker(game))
-    kind = SyncVectorEnv if num_envs == 1 else AsyncVectorEnv
-    return kind([make] * num_envs, autoreset_mode=AutoresetMode.NEXT_STEP)
+    if num_envs == 1:
+        return SyncVectorEnv([partial(_make_image_env, _maker(game))], autoreset_mode=AutoresetMode.NEXT_STEP)
+    make = partial(_make_in_worker, _maker(game), os.getpid())
+    return AsyncVectorEnv([make] * num_envs, autoreset_mode=AutoresetMode.NEXT_STEP)
 
 
 def single_image_env(game: Game) -> gymnasium.Env:
     """One of them, drawing its own pictures if it can."""
     return _make_image_env(_maker(game, render=True))
+
+
+def _make_in_worker(make: Callable[[], gymnasium.Env], owner: int) -> gymnasium.Env:
+    """A terminal sends Ctrl-C to workers as well; it is their ``owner`` who decides when they end. (There, too, one is
+    made, for its spaces.)
+    """
+    if os.getpid() != owner:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+    return _make_image_env(make)
 
 
 def _make_image_env(make: Callable[[], gymnasium.Env]) -> gymnasium.Env:

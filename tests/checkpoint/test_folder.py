@@ -110,6 +110,26 @@ def test_strangers_are_not_overwritten(tmp_path: Path, networks: nn.ModuleDict, 
     assert (tmp_path / "thesis.tex").read_text() == "years of work"
 
 
+def test_what_a_run_goes_on_from_is_not_lost_for_an_agent(tmp_path: Path, networks: nn.ModuleDict, card: Card) -> None:
+    folder = tmp_path / "step-000000001"
+    checkpoint.save(folder, card, networks, {"trainer": {"x": torch.arange(3)}, "progress": {"y": 1}})
+    with pytest.raises(CheckpointError, match=r"progress\.json, trainer\.pt"):
+        checkpoint.save(folder, card, networks)
+    assert checkpoint.read_training(folder)[1] == {"y": 1}
+    checkpoint.add(folder, "probe.safetensors", {"w": torch.ones(2)})
+    assert checkpoint.read_training(folder)[1] == {"y": 1}
+
+
+def test_killed_between_the_two_renames_the_old_one_comes_back(
+    tmp_path: Path, networks: nn.ModuleDict, card: Card
+) -> None:
+    checkpoint.save(tmp_path / "agent", card, networks, {"trainer": {}, "progress": {"y": 1}})
+    os.rename(tmp_path / "agent", tmp_path / ".agent.old")
+    checkpoint.recover(tmp_path / "agent")
+    assert checkpoint.read_training(tmp_path / "agent")[1] == {"y": 1}
+    assert [path.name for path in tmp_path.iterdir()] == ["agent"]
+
+
 def test_what_a_killed_process_left_does_not_matter(tmp_path: Path, networks: nn.ModuleDict, card: Card) -> None:
     checkpoint.save(tmp_path / "agent", card, networks)
     checkpoint.save(tmp_path / ".agent.old", card, networks)
