@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from jedi_sdk.actor_critic import Actor, ActorCritic
 from jedi_sdk.collect import Collector
@@ -72,6 +73,35 @@ def test_each_update_changes_its_networks_whole_and_no_other(tiny, wake, replay,
     assert all(term.isfinite() and not term.requires_grad for term in terms.values())
     for name in TRAINED[part]:
         assert all(p.grad is not None and p.grad.any() for p in learner.modules[name].parameters())
+
+
+class Waits(TorchDispatchMode):
+    """Notes what makes Python wait for the device: a number read from it, or a choice whose size only it knows."""
+
+    READ = {"aten::_local_scalar_dense", "aten::nonzero", "aten::masked_select"}
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[str] = []
+
+    def __torch_dispatch__(self, operator, types, args=(), kwargs=None):
+        name = operator.name().partition(".")[0]
+        chosen = args[1] if name == "aten::index" else ()
+        if name in self.READ or any(index is not None and index.dtype == torch.bool for index in chosen):
+            self.found.append(name)
+        return operator(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize("settings", [{}, {"switch": "alternate"}, {"predictor": "mse"}])
+@pytest.mark.parametrize("part", PARTS)
+def test_no_update_waits_for_the_device(tiny, replay, part, settings) -> None:
+    learner = build(with_objective(tiny, **settings))
+    with Waits() as waits:
+        learner.update(part, 0, replay)
+    assert waits.found == []
+    with waits:
+        torch.ones(3)[torch.ones(3) > 0].sum().item()
+    assert waits.found == ["aten::index", "aten::_local_scalar_dense"]
 
 
 @pytest.mark.parametrize("decoder", ["joint", "alone"])

@@ -51,7 +51,7 @@ class ProbeTrainer:
     def update(self, replay: Replay) -> Tensor:
         """One step on single frames; the loss, a scalar still on its device."""
         obs = replay.sample(BATCH, replay.context, self.sampling).obs[:, -1].to(self.precision.device)
-        self.probe.frame_mean.update(obs)
+        self.probe.frame_mean.update(obs, torch.ones(len(obs), dtype=torch.bool, device=obs.device))
         with self.precision.autocast():
             with torch.no_grad():
                 z = self.world_model.encode(obs)

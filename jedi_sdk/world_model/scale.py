@@ -29,8 +29,11 @@ class FrameMean(nn.Module):
         return self.mean[None]
 
     @torch.no_grad()
-    def update(self, obs: UInt8[Tensor, "n H W 3"]) -> None:
-        self.mean.lerp_(obs.float().mean(0), _rate(self.batches, 1 - self.SLOWEST))
+    def update(self, obs: UInt8[Tensor, "*n H W 3"], mask: Bool[Tensor, "*n"]) -> None:
+        """``mask``: which of the frames are real."""
+        real = mask.flatten()[:, None, None, None]
+        mean = (obs.flatten(0, -4) * real).sum(0, dtype=torch.float32) / real.sum().clamp(min=1)
+        self.mean.lerp_(mean, _rate(self.batches, 1 - self.SLOWEST))
         self.batches.add_(1)
 
 

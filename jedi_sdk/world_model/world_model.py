@@ -99,7 +99,7 @@ class WorldModel(nn.Module):
         """
         k, steps = self.context, self.objective.predicted_steps
         if self.objective.relative_to_mean:
-            self.frame_mean.update(segment.obs[segment.mask])
+            self.frame_mean.update(segment.obs, segment.mask)
         features = self._features(self.encoder, segment.obs, self._denoiser_teaches or self._has_companions)
         z, z_target = self._context_and_target(segment, features)
         self.target_scale.update(self.target.raw(z_target[:, k - 1], z_target[:, k]), segment.mask[:, k])
@@ -110,7 +110,7 @@ class WorldModel(nn.Module):
             loss, z_hat, sigma = self._predict(context, segment.act[:, t - k : t], z_target[:, t], rng)
             losses.append(loss * segment.mask[:, t])
             sigmas.append(sigma)
-            history.append(z_hat.detach() if self._switches(rng) else z[:, t])
+            history.append(torch.where(self._switches(rng), z_hat.detach(), z[:, t]))
         self.batches.add_(1)
         per_step = torch.stack(losses)
         real = segment.mask[:, k : k + steps].T
@@ -166,15 +166,15 @@ class WorldModel(nn.Module):
             y_hat = p.c_skip * y_noisy + p.c_out * f
         return error.square().mean((1, 2, 3)), self.target.inverse(z_last, y_hat), sigma
 
-    def _switches(self, rng: Rng) -> bool | Tensor:
-        """Whether this batch goes on from the denoiser's own prediction."""
+    def _switches(self, rng: Rng) -> Bool[Tensor, ""]:
+        """Whether this batch goes on from the denoiser's own prediction: a tensor, which nobody waits for."""
         match self.objective.switch:
             case "random":
-                return bool(rng.bernoulli(0.5, 1))
+                return rng.bernoulli(0.5, 1)[0]
             case "alternate":
-                return bool(self.batches % 2)
+                return self.batches % 2 == 1
             case switch:
-                return switch == "always"
+                return torch.full_like(self.batches, switch == "always", dtype=torch.bool)
 
     def update_target(self) -> None:
         """Moves the EMA encoder (``target_net=ema``) after a step of the optimiser."""
@@ -188,10 +188,8 @@ class WorldModel(nn.Module):
             z = self._dream_half(z, segment.act, rng)
         real = segment.mask[:, :-1] & segment.mask[:, 1:]
         logits_rew, logits_end, _ = self.heads(z, segment.act[:, :-1], mask=real[:, : self.context - 1])
-        rew = segment.rew[:, :-1].sign().long() + 1
-        end = segment.end[:, :-1].long()
-        loss_rew = F.cross_entropy(logits_rew[real], rew[real])
-        loss_end = F.cross_entropy(logits_end[real], end[real])
+        loss_rew = _cross_entropy(logits_rew, segment.rew[:, :-1].sign().long() + 1, real)
+        loss_end = _cross_entropy(logits_end, segment.end[:, :-1].long(), real)
         return Losses(loss_rew + loss_end, {"heads/reward": loss_rew.detach(), "heads/termination": loss_end.detach()})
 
     def _dream_half(self, z: Tensor, act: Tensor, rng: Rng) -> Tensor:
@@ -271,3 +269,11 @@ class WorldModel(nn.Module):
             return self.denoiser(y, y.new_full((len(y),), sigma), z, act)
 
         return self.target.inverse(z[:, -1], sample(denoise, noise(), sampler or self.sampler, noise))
+
+
+def _cross_entropy(
+    logits: Float[Tensor, "b t k"], labels: Int64[Tensor, "b t"], real: Bool[Tensor, "b t"]
+) -> Float[Tensor, ""]:
+    """Over the real transitions. Not by picking them out: how many there are only the device knows."""
+    losses = F.cross_entropy(logits.flatten(0, 1), labels.flatten(), reduction="none")
+    return (losses * real.flatten()).sum() / real.sum().clamp(min=1)

@@ -104,18 +104,21 @@ def test_without_gradient_nothing_but_the_statistics_counts() -> None:
 def test_the_mean_frame_is_a_plain_mean_that_slows_down_to_a_crawl() -> None:
     mean, told = FrameMean((2, 2, 3)), []
     for value in (8, 0, 4, 4):
-        mean.update(torch.full((5, 2, 2, 3), value, dtype=torch.uint8))
+        frames = torch.full((5, 2, 2, 3), value, dtype=torch.uint8)
+        padded = torch.cat([frames, torch.full((3, 2, 2, 3), 99, dtype=torch.uint8)])
+        mean.update(padded, torch.arange(8) < 5)
         told.append(float(mean.mean.mean()))
     assert told == pytest.approx([8, 4, 4, 4])
     mean.batches.fill_(1e6)
-    mean.update(torch.full((5, 2, 2, 3), 204, dtype=torch.uint8))
+    mean.update(torch.full((5, 2, 2, 3), 204, dtype=torch.uint8), torch.ones(5, dtype=torch.bool))
     assert float(mean.mean.mean()) == pytest.approx(4.2, rel=1e-4)  # a thousandth of the way
 
 
 def test_the_mean_frame_is_grey_before_there_was_one_and_then_each_pixels_own_mean() -> None:
     mean = FrameMean((1, 2, 3))
     assert torch.equal(mean(), torch.full((1, 1, 2, 3), 127.5))
-    mean.update(torch.tensor([[[[10] * 3, [0] * 3]], [[[10] * 3, [220] * 3]]], dtype=torch.uint8))
+    frames = torch.tensor([[[[10] * 3, [0] * 3]], [[[10] * 3, [220] * 3]]], dtype=torch.uint8)
+    mean.update(frames, torch.ones(2, dtype=torch.bool))
     torch.testing.assert_close(mean()[0, 0], torch.tensor([[10.0] * 3, [110.0] * 3]))
 
 
