@@ -1,8 +1,8 @@
 """``run.compile``: torch.compile for the networks that updates and dreams spend their time in.
 
 A network is compiled anew for each shape and use (with gradient or without) when that first comes, and torch keeps what
-came of it on disk for the next process. Beyond ``torch._dynamo.config.recompile_limit`` of them, eight unless you say
-otherwise, a network runs as it is: so the wait has an end.
+came of it on disk for the next process. Beyond ``KINDS`` of them a network runs as it is, so that the wait has an end;
+so does one that the compiler fails on, with a warning of torch's.
 """
 
 from __future__ import annotations
@@ -14,9 +14,13 @@ from torch import nn
 
 from jedi_sdk.learner import Learner
 
+KINDS = 16  # of shape and use; an encoder meets ten in a run
+
 
 def compile_networks(learner: Learner) -> None:
     """Those that dream and, behind averages, those that are moved. Copies of them are not compiled."""
+    torch._dynamo.config.suppress_errors = True
+    torch._dynamo.config.recompile_limit = max(KINDS, torch._dynamo.config.recompile_limit)
     for network in _busiest(learner):
         network.compile(dynamic=False)
 

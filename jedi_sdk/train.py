@@ -75,7 +75,7 @@ class Trainer:
         self.saved_at = self.clock = time.monotonic()
         self.interrupt = Interrupt()
         self.keeps_memory = self.learner.precision.device.type == "cpu" and keep_memory()
-        self.compilation = self._compile() if self.config.run.compile else ""
+        self.compilation = self._compile() if self.config.run.compile else ", not compiled"
         (self.run_dir / "config.yaml").write_text(dump_yaml(self.config), encoding="utf-8")
         work = total_work(self.config.schedule, self.counters.idle_epochs)
         log = RunLog(self.run_dir, self.log_size, self.counters.updates)

@@ -13,6 +13,8 @@ from pathlib import Path
 import jaxtyping
 import pytest
 import torch
+from torch._inductor import config as inductor
+from torch._inductor.utils import fresh_cache
 
 from jedi_sdk.actor_critic import ActorCritic
 from jedi_sdk.benchmark.speed.ours import noise
@@ -68,6 +70,15 @@ def test_a_compiled_encoder_sees_the_same(tiny: Config) -> None:
     with torch.no_grad():
         torch.testing.assert_close(compiled.world_model.encode(frames), plain.world_model.encode(frames))
     assert torch._dynamo.utils.counters["stats"]["unique_graphs"] > 0
+
+
+@pytest.mark.usefixtures("unchecked")
+def test_what_the_compiler_fails_on_runs_as_it_is(tiny: Config) -> None:
+    plain, compiled = build(tiny), build(tiny)
+    compile_networks(compiled)
+    frames = torch.randint(256, (3, 64, 64, 3), dtype=torch.uint8)
+    with torch.no_grad(), fresh_cache(), inductor.patch({"cpp.cxx": ("/no/such/compiler",)}):
+        torch.testing.assert_close(compiled.world_model.encode(frames), plain.world_model.encode(frames))
 
 
 @pytest.mark.slow

@@ -60,6 +60,15 @@ def test_what_is_done_is_not_done_again(run: JEDI) -> None:
     assert {**run._trainer.counters.as_dict(), "seconds": 0} == {**before, "seconds": 0}
 
 
+def test_its_first_line_says_which_settings_it_took(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    JEDI("catch", preset="tiny", seed=3, device="cpu").learn(run_dir=tmp_path / "run")
+    said = capsys.readouterr()
+    told = " ".join((said.out + said.err).split())
+    threads = torch.get_num_threads()
+    assert "catch: preset tiny, objective default, seed 3; cpu, float32, channels_last, not compiled, " in told
+    assert f", {threads} threads" in told
+
+
 def test_its_config_makes_the_same_agent(run: JEDI) -> None:
     assert run.run_dir is not None
     assert JEDI("catch", config=run.run_dir / "config.yaml").config == run.config
