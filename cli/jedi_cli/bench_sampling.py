@@ -14,6 +14,12 @@ if TYPE_CHECKING:
 Contexts = Annotated[int, typer.Option(metavar="N", min=2, help="Held-out contexts to dream from.")]
 Horizon = Annotated[int, typer.Option(metavar="N", min=1, help="Steps dreamed from each.")]
 Seed = Annotated[int, typer.Option(metavar="N", min=0, help="Of play and dreams.")]
+Dtypes = Annotated[
+    str,
+    typer.Option(
+        metavar="A,B", help="float32, bfloat16 or both, with a comma; by default the agent's.", show_default=False
+    ),
+]
 
 
 def sampling(
@@ -21,13 +27,15 @@ def sampling(
     contexts: Contexts = 512,
     horizon: Horizon = 15,
     seed: Seed = 0,
+    dtypes: Dtypes = "",
     json_file: Json = None,
     device: Device = "auto",
 ) -> None:
     """Dreams with 1, 2, 3 and 5 steps, of Euler and of Heun: how true, and how fast.
 
-    [bold]Example[/]
+    [bold]Examples[/]
     [cyan]jedi bench sampling runs/b0 --contexts 1000[/]
+    [cyan]jedi bench sampling breakout --dtypes float32,bfloat16[/]
     """
     from rich.console import Console
 
@@ -37,12 +45,13 @@ def sampling(
 
     agent = JEDI.from_pretrained(run, device=device)
     with progress_bar("playing") as report:
-        rows = [row.to_dict() for row in measure_sampling(agent, contexts, horizon, seed, report)]
+        names = [name.strip() for name in dtypes.split(",") if name.strip()]
+        rows = [row.to_dict() for row in measure_sampling(agent, contexts, horizon, seed, report, names)]
     shown = [step for step in (1, 3, 10, 15, 50) if step <= horizon]
     Console().print(_table(rows, shown, f"{agent.game.name}: {contexts} contexts, {horizon} steps"))
     for row in rows:
         if row["refused"]:
-            typer.echo(f"{row['method']}, {row['steps']} steps: {row['refused']}")
+            typer.echo(f"{row['method']}, {row['steps']} steps, {row['dtype']}: {row['refused']}")
     write_json(json_file, rows)
 
 
@@ -55,7 +64,7 @@ def _table(rows: list[dict[str, Any]], shown: list[int], title: str) -> Table:
         table.add_column(name, justify="right" if i else "left")
     for row in rows:
         if not row["refused"]:
-            table.add_row(f"{row['method']}, {row['steps']}", *_figures(row, shown))
+            table.add_row(f"{row['method']}, {row['steps']}, {row['dtype']}", *_figures(row, shown))
     return table
 
 

@@ -1,11 +1,14 @@
-"""How many denoiser calls a dream step needs: fidelity against speed, sampler by sampler, on the same real contexts."""
+"""How many denoiser calls a dream step needs, and of what precision: fidelity against speed, sampler by sampler, on the
+same real contexts.
+"""
 
 from __future__ import annotations
 
 import functools
+import itertools
 import operator
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -20,9 +23,11 @@ from jedi_sdk.fidelity.measure import HELD_OUT
 from jedi_sdk.fidelity.progress import part
 from jedi_sdk.fidelity.report import ENDS, REWARDS, finite
 from jedi_sdk.fidelity.subject import Player, Subject
+from jedi_sdk.precision import Precision, choose_precision
 from jedi_sdk.progress import Report
 from jedi_sdk.rng import Rng
 from jedi_sdk.types import Segment
+from jedi_sdk.world_model import WorldModel
 
 SAMPLERS = (("euler", 1), ("euler", 2), ("euler", 3), ("euler", 5), ("heun", 2), ("heun", 3))
 REPEATS = 9  # timed steps a sampler, taken in turn with the other samplers'
@@ -30,44 +35,53 @@ REPEATS = 9  # timed steps a sampler, taken in turn with the other samplers'
 
 @dataclass(frozen=True)
 class Row:
-    """One sampler. ``seconds``: median of a world-model step for ``HeldOut``'s batch; ``refused``: why it has no
-    figures."""
+    """One sampler in one dtype. ``seconds``: median of a world-model step for ``HeldOut``'s batch; ``refused``: why it
+    has no figures.
+    """
 
     method: str
     steps: int
+    dtype: str
     seconds: float = float("nan")
     loop: OpenLoop | None = None
     refused: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
         figures = {} if self.loop is None else _figures(self.loop)
-        return {"method": self.method, "steps": self.steps, "seconds": self.seconds, "refused": self.refused, **figures}
+        told = {name: getattr(self, name) for name in ("method", "steps", "dtype", "seconds", "refused")}
+        return {**told, **figures}
 
 
-def measure_sampling(agent: JEDI, contexts: int, horizon: int, seed: int, report: Report) -> list[Row]:
-    """Dreams along recorded play from ``contexts`` held-out moments, once with each of ``SAMPLERS``."""
+def measure_sampling(
+    agent: JEDI, contexts: int, horizon: int, seed: int, report: Report, dtypes: Sequence[str] = ()
+) -> list[Row]:
+    """Dreams along recorded play from ``contexts`` held-out moments, once with each of ``SAMPLERS`` in each of
+    ``dtypes`` (the agent's own where none is named). The play is the agent's, in its own dtype.
+    """
+    device = agent.precision.device
+    ways = [choose_precision(device, dtype) for dtype in dtypes] or [agent.precision]
     rng = Rng(seed + HELD_OUT, agent.precision.device)
     policy = Actor(agent.actor_critic, rng, agent.world_model.encode, epsilon=agent.config.env.epsilon)
     player = Player(agent.game, policy, agent.config, agent.precision, seed + HELD_OUT)
     held_out = play_held_out(player, contexts, horizon, part(report, 0.0, 0.3))
-    rows = [_row(agent, method, steps, held_out, seed) for method, steps in _told(SAMPLERS, report)]
-    seconds = _time_steps(agent, [row for row in rows if row.loop], held_out)
-    return [replace(row, seconds=seconds.get((row.method, row.steps), row.seconds)) for row in rows]
+    rows = [_row(agent, way, method, steps, held_out, seed) for way, (method, steps) in _told(ways, report)]
+    return _timed(agent, rows, {way.name: way for way in ways}, held_out)
 
 
-def _told(samplers: Sequence[tuple[str, int]], report: Report):
-    for i, (method, steps) in enumerate(samplers):
-        report(0.3 + 0.7 * i / len(samplers), f"{method}, {steps} steps")
-        yield method, steps
+def _told(ways: Sequence[Precision], report: Report) -> Iterator[tuple[Precision, tuple[str, int]]]:
+    every = list(itertools.product(ways, SAMPLERS))
+    for i, (way, (method, steps)) in enumerate(every):
+        report(0.3 + 0.7 * i / len(every), f"{method}, {steps} steps, {way.name}")
+        yield way, (method, steps)
 
 
-def _row(agent: JEDI, method: str, steps: int, held_out: HeldOut, seed: int) -> Row:
+def _row(agent: JEDI, way: Precision, method: str, steps: int, held_out: HeldOut, seed: int) -> Row:
     try:
         sampler = _sampler(agent, method, steps)
     except ConfigError as error:
-        return Row(method, steps, refused=str(error))
-    subject = Subject(agent.world_model, agent.precision, Rng(seed + HELD_OUT, agent.precision.device))
-    return Row(method, steps, loop=_dream(subject, held_out, sampler))
+        return Row(method, steps, way.name, refused=str(error))
+    subject = Subject(agent.world_model, way, Rng(seed + HELD_OUT, way.device))
+    return Row(method, steps, way.name, loop=_dream(subject, held_out, sampler))
 
 
 def _sampler(agent: JEDI, method: str, steps: int) -> SamplerConfig:
@@ -83,24 +97,26 @@ def _dream(subject: Subject, held_out: HeldOut, sampler: SamplerConfig) -> OpenL
     return functools.reduce(operator.add, loops)
 
 
-def _time_steps(agent: JEDI, rows: list[Row], held_out: HeldOut) -> dict[tuple[str, int], float]:
+def _timed(agent: JEDI, rows: list[Row], ways: dict[str, Precision], held_out: HeldOut) -> list[Row]:
     """In turn, so that what the machine does beside it slows all of them alike."""
     segment = next(held_out.batches()).to(agent.precision.device)
-    seconds: dict[tuple[str, int], list[float]] = {(row.method, row.steps): [] for row in rows}
+    seconds: dict[int, list[float]] = {i: [] for i, row in enumerate(rows) if row.loop}
     for _ in range(REPEATS):
-        for method, steps in seconds:
-            seconds[method, steps].append(_one_step(agent, segment, _sampler(agent, method, steps)))
-    return {key: sorted(values)[len(values) // 2] for key, values in seconds.items()}
+        for i, times in seconds.items():
+            sampler = _sampler(agent, rows[i].method, rows[i].steps)
+            times.append(_one_step(agent.world_model, ways[rows[i].dtype], segment, sampler))
+    medians = {i: sorted(times)[len(times) // 2] for i, times in seconds.items()}
+    return [replace(row, seconds=medians.get(i, row.seconds)) for i, row in enumerate(rows)]
 
 
-def _one_step(agent: JEDI, segment: Segment, sampler: SamplerConfig) -> float:
-    model, rng = agent.world_model, Rng(0, agent.precision.device)
-    with agent.precision.autocast():
+def _one_step(model: WorldModel, way: Precision, segment: Segment, sampler: SamplerConfig) -> float:
+    rng = Rng(0, way.device)
+    with way.autocast():
         state = model.start(segment[:, : model.context])
-        wait_for(agent.precision.device)
+        wait_for(way.device)
         start = time.perf_counter()
         model.step(state, segment.act[:, model.context - 1], rng, sampler)
-        wait_for(agent.precision.device)
+        wait_for(way.device)
     return time.perf_counter() - start
 
 

@@ -46,6 +46,16 @@ def test_a_row_is_what_the_model_dreams_when_it_is_set_so(agent, rows):
     torch.testing.assert_close(again["euler", 2].loop.error, rows["euler", 2].loop.error)
 
 
+def test_in_another_dtype_the_same_contexts_are_dreamed_on_in_that(agent, rows):
+    both = measure_sampling(agent, 70, 4, seed=0, report=silent, dtypes=["float32", "bfloat16"])
+    by = {(row.dtype, row.method, row.steps): row for row in both}
+    assert len(by) == 2 * len(SAMPLERS)
+    plain, rounded = by["float32", "euler", 2].loop, by["bfloat16", "euler", 2].loop
+    torch.testing.assert_close(plain.error, rows["euler", 2].loop.error)  # the preset's own is float32
+    assert not torch.equal(rounded.error, plain.error)
+    torch.testing.assert_close(rounded.error, plain.error, rtol=0.05, atol=0.0)
+
+
 def test_what_cannot_be_sampled_says_why(tmp_path):
     folder = JEDI("catch", preset="tiny", seed=0).save_pretrained(tmp_path / "agent")
     told = ["bench", "sampling", str(folder), "--contexts", "20", "--horizon", "3", "--json", str(tmp_path / "s.json")]
