@@ -56,6 +56,11 @@ def choose_device(device: str) -> torch.device:
     return found
 
 
+def allow_tf32() -> None:
+    """Lets float32 products on a GPU round to TF32, as DIAMOND's trainer does; elsewhere nothing changes."""
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
+
+
 def full_precision(module: nn.Module) -> Precision:
     """float32, wherever ``module`` is."""
     return Precision(next(module.parameters()).device, torch.float32)

@@ -25,6 +25,7 @@ from jedi_sdk.interrupt import Interrupt
 from jedi_sdk.learner import Learner
 from jedi_sdk.load import dump_yaml
 from jedi_sdk.monitor import Monitor
+from jedi_sdk.precision import allow_tf32
 from jedi_sdk.process_env import keep_memory
 from jedi_sdk.progress import RunProgress
 from jedi_sdk.replay import Replay
@@ -74,6 +75,7 @@ class Trainer:
         """Runs to the end of the schedule. Ctrl-C and SIGTERM save a checkpoint first, then KeyboardInterrupt."""
         self.saved_at = self.clock = time.monotonic()
         self.interrupt = Interrupt()
+        allow_tf32()
         self.keeps_memory = self.learner.precision.device.type == "cpu" and keep_memory()
         self.compilation = self._compile() if self.config.run.compile else ", not compiled"
         (self.run_dir / "config.yaml").write_text(dump_yaml(self.config), encoding="utf-8")

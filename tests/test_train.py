@@ -43,6 +43,12 @@ def test_what_is_logged_from_the_first_run_on(run: JEDI, kind: str) -> None:
     assert set(LOGGED[kind].split()) <= seen
 
 
+@pytest.mark.usefixtures("run")
+def test_a_gpu_may_round_to_tf32_in_training_as_in_the_benchmark() -> None:
+    assert torch.backends.cuda.matmul.allow_tf32
+    assert torch.backends.cudnn.allow_tf32
+
+
 def test_the_schedule_was_kept(run: JEDI) -> None:
     """32 steps, then 16 an epoch up to 80, one epoch without: five epochs of two updates each."""
     assert run._trainer is not None

@@ -14,8 +14,6 @@ from dataclasses import asdict
 from functools import cache
 from typing import Any, Protocol
 
-import torch
-
 from jedi_sdk.benchmark.speed.ceilings import measure_machine
 from jedi_sdk.benchmark.speed.clock import forget_peak_memory, give_memory_back, peak_memory, time_calls
 from jedi_sdk.benchmark.speed.count import count
@@ -23,7 +21,7 @@ from jedi_sdk.benchmark.speed.diamond import Diamond
 from jedi_sdk.benchmark.speed.operators import profile_calls
 from jedi_sdk.benchmark.speed.ours import Ours
 from jedi_sdk.learner import PARTS
-from jedi_sdk.precision import Precision, choose_device, choose_precision
+from jedi_sdk.precision import Precision, allow_tf32, choose_device, choose_precision
 
 WARM = 3  # calls before the first that is timed, where they are quick; else one
 SHAPES = 256  # compiled for each network: sizes times dtypes, with gradients and without
@@ -84,7 +82,7 @@ class Worker:
 def build(kind: str, device: str, dtype: str, compiled: bool, **arguments: Any) -> Worker:
     precision = choose_precision(choose_device(device), dtype)
     make = {"ours": Ours, "diamond": Diamond}[kind]
-    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True  # as DIAMOND's trainer has it
+    allow_tf32()
     if compiled:
         compile_every_shape()
     return Worker(make(precision=precision, compiled=compiled, **arguments), precision)
