@@ -48,7 +48,7 @@ def claim(folder: Path, overwrite: bool, origin: Path | None = None) -> None:
 
 def _is_run(folder: Path) -> bool:
     """By what nobody else writes: a config.yaml is in many a folder."""
-    return (folder / "replay" / "obs.bin").exists() or any((folder / "checkpoints").glob("step-*"))
+    return (folder / "replay" / "obs.bin").exists() or any((folder / "checkpoints").glob("step-*/manifest.json"))
 
 
 def _remove(path: Path) -> None:

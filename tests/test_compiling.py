@@ -81,6 +81,15 @@ def test_what_the_compiler_fails_on_runs_as_it_is(tiny: Config) -> None:
         torch.testing.assert_close(compiled.world_model.encode(frames), plain.world_model.encode(frames))
 
 
+def test_a_benchmark_times_what_is_compiled_or_fails(tiny: Config) -> None:
+    settings = torch._dynamo.config
+    with settings.patch(suppress_errors=False, recompile_limit=8):
+        compile_networks(build(tiny), strict=True)
+        assert (settings.suppress_errors, settings.recompile_limit) == (False, 8)
+        compile_networks(build(tiny))
+        assert (settings.suppress_errors, settings.recompile_limit) == (True, 16)
+
+
 @pytest.mark.slow
 @pytest.mark.usefixtures("unchecked")
 def test_compiled_updates_and_dreams_are_those_of_plain_float32(tiny: Config) -> None:

@@ -29,7 +29,7 @@ def test_an_agent_that_a_run_begins_from_is_not_deleted_for_it(run: Path) -> Non
 def test_a_project_with_a_config_of_its_own_is_not_a_run(tmp_path: Path) -> None:
     for name in ("config.yaml", "thesis.tex"):
         (tmp_path / name).write_text("mine")
-    (tmp_path / "checkpoints").mkdir()
+    (tmp_path / "checkpoints" / "step-1000").mkdir(parents=True)
     with pytest.raises(RunFolderError, match="not a run folder"):
         claim(tmp_path, overwrite=True)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["checkpoints", "config.yaml", "thesis.tex"]

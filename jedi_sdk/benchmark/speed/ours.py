@@ -30,7 +30,7 @@ class Ours:
         self.learner = Learner(self.agent.config, self.model, self.agent.actor_critic, self.precision)
         self.replay: Replay | None = None
         if compiled:
-            compile_networks(self.learner)
+            compile_networks(self.learner, strict=True)
 
     @property
     def parameters(self) -> int:
