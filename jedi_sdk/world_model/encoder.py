@@ -32,6 +32,9 @@ class Encoder(nn.Module):
 
     One block a stage, as many 2x2 max-pools behind the first stages as bring 64 down to 8. ``config.patch`` > 1
     replaces the full-resolution start by one strided convolution.
+
+    What lies behind the last pool is computed in float32, under autocast too: a game moves little of a frame, and what
+    bfloat16 rounds off the rest is of the size of what moves (docs/method.md, implementation detail 36).
     """
 
     def __init__(self, config: EncoderConfig) -> None:
@@ -45,10 +48,13 @@ class Encoder(nn.Module):
             if i < pools:
                 layers.append(nn.MaxPool2d(2))
         self.layers = nn.Sequential(*layers)
+        self.rough = 1 + 2 * pools  # layers up to the last pool
         self.latent_shape = (stages[-1], LATENT_SIZE, LATENT_SIZE)
 
     def forward(self, x: Float[Tensor, "n 3 H W"]) -> Float[Tensor, "n c h w"]:
-        return self.layers(x)
+        x = self.layers[: self.rough](x)
+        with torch.autocast(x.device.type, enabled=False):
+            return self.layers[self.rough :](x.float())
 
 
 def _stem(patch: int, channels: int) -> Conv2d:
