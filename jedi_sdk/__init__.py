@@ -27,17 +27,23 @@ if TYPE_CHECKING:
     from jedi_sdk.fidelity import Fidelity
     from jedi_sdk.health import RunError
     from jedi_sdk.hub import HubError
+    from jedi_sdk.precision import DeviceError
+    from jedi_sdk.replay import ReplayError
+    from jedi_sdk.run_folder import RunFolderError
 
 _HOMES = {
     "JEDI": "agent",
     "Config": "config",
     "ConfigError": "config",
     "CheckpointError": "checkpoint",
+    "DeviceError": "precision",
     "DreamError": "dream",
     "Evaluation": "evaluate",
     "Fidelity": "fidelity",
     "HubError": "hub",
+    "ReplayError": "replay",
     "RunError": "health",
+    "RunFolderError": "run_folder",
     "UnknownGameError": "envs",
     "UnsupportedEnvError": "envs",
 }
@@ -46,11 +52,14 @@ __all__ = [
     "CheckpointError",
     "Config",
     "ConfigError",
+    "DeviceError",
     "DreamError",
     "Evaluation",
     "Fidelity",
     "HubError",
+    "ReplayError",
     "RunError",
+    "RunFolderError",
     "UnknownGameError",
     "UnsupportedEnvError",
 ]

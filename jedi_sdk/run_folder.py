@@ -8,7 +8,6 @@ import time
 from pathlib import Path
 
 WRITTEN = (  # by a run, and by `jedi eval --fidelity` about it
-    "checkpoints",
     "replay",
     "tensorboard",
     "config.yaml",
@@ -16,6 +15,7 @@ WRITTEN = (  # by a run, and by `jedi eval --fidelity` about it
     "learning_curve.png",
     "fidelity.png",
     "fidelity.json",
+    "checkpoints",  # removed last: by it a folder is still known as a run's if the removal is killed
 )
 
 

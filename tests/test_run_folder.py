@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from jedi_sdk import JEDI
-from jedi_sdk.run_folder import WRITTEN, RunFolderError, claim
+from jedi_sdk.run_folder import WRITTEN, RunFolderError, _remove, claim
 
 
 @pytest.fixture(scope="module")
@@ -40,6 +40,24 @@ def test_replacing_a_run_leaves_what_others_put_beside_it(tmp_path: Path) -> Non
     (tmp_path / "notes.txt").write_text("mine")
     claim(tmp_path, overwrite=True)
     assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
+
+
+@pytest.mark.parametrize("removed", range(len(WRITTEN)))
+def test_a_removal_that_was_killed_can_be_repeated(tmp_path: Path, removed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    JEDI("catch", preset="tiny").learn(run_dir=tmp_path, progress=False)
+    steps = iter(range(removed))
+
+    def remove(path: Path) -> None:
+        if next(steps, None) is None:
+            raise KeyboardInterrupt
+        _remove(path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("jedi_sdk.run_folder._remove", remove)
+        with pytest.raises(KeyboardInterrupt):
+            claim(tmp_path, overwrite=True)
+    claim(tmp_path, overwrite=True)
+    assert not any(tmp_path.iterdir())
 
 
 def test_a_run_that_was_killed_before_its_first_line_can_be_replaced(tmp_path: Path) -> None:
