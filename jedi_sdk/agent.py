@@ -26,7 +26,9 @@ from jedi_sdk.arguments import (
     config_name,
     refuse_beside_config,
     refuse_missing_parts,
+    refuse_other_batch,
     refuse_other_sizes,
+    refuse_unfit_encoder,
     refuse_unknown_parts,
     saved_game,
 )
@@ -42,7 +44,8 @@ from jedi_sdk.load import build_config, changed_settings
 from jedi_sdk.precision import Precision, choose_device, choose_precision
 from jedi_sdk.progress import progress_bar
 from jedi_sdk.rng import Rng
-from jedi_sdk.run_folder import claim, default_run_dir
+from jedi_sdk.run_folder import claim, hold, new_run_dir
+from jedi_sdk.schedule import extended
 from jedi_sdk.shapes import only_shapes
 from jedi_sdk.sizes import count_parameters
 from jedi_sdk.types import LSTMState
@@ -111,8 +114,11 @@ class JEDI:
     ) -> None:
         """Fresh networks, or those in the checkpoint ``weights``: these are shapes without memory until they fit."""
         refuse_unknown_parts(parts)
+        if parts.get("encoder") is not None:
+            refuse_unfit_encoder(parts["encoder"])
         self.game, self.config, self.precision = game, config, precision
         self.origin: Found | None = None  # the checkpoint that holds this agent as it is now
+        self._begun: Found | None = None  # the checkpoint that a run of its own would begin from
         self._trainer: Trainer | None = None
         self._new_policy = False
         self._starts: Starts | None = None
@@ -147,21 +153,29 @@ class JEDI:
         Ctrl-C saves a checkpoint and raises KeyboardInterrupt; ``JEDI.resume`` goes on from there. Raises ``RunError``
         where the run cannot go on.
         """
-        if self._trainer is None:
-            folder = Path(run_dir) if run_dir is not None else default_run_dir(self.game.name)
-            claim(folder, overwrite, self.origin.folder if self.origin else None)
-            if self.origin:
-                self._leave(self.origin)
-            self._trainer = self._new_trainer(folder)
-        elif run_dir is not None and Path(run_dir) != self._trainer.run_dir:
-            raise RunError(f"this agent's run is in {self._trainer.run_dir}: call learn() without run_dir to go on")
+        folder = Path(run_dir).expanduser() if run_dir is not None else None
         if env_steps is not None:
-            self._trainer.extend(env_steps)
+            extended(self.config, env_steps)  # what cannot be is refused before a folder is made
+        if self._trainer is None:
+            folder = folder or new_run_dir(self.game.name)
+            with claim(folder, overwrite, self._begun.folder if self._begun else None):
+                if self._begun:
+                    self._leave(self._begun)
+                self._trainer = self._new_trainer(folder)
+                return self._train(self._trainer, env_steps, progress)
+        if folder not in (None, self._trainer.run_dir):
+            raise RunError(f"this agent's run is in {self._trainer.run_dir}: call learn() without run_dir to go on")
+        with hold(self._trainer.run_dir):
+            return self._train(self._trainer, env_steps, progress)
+
+    def _train(self, trainer: Trainer, env_steps: int | None, progress: bool) -> JEDI:
+        if env_steps is not None:
+            trainer.extend(env_steps)
         try:
-            self._trainer.run(progress)
+            trainer.run(progress)
         finally:
-            self.config, self._card = self._trainer.config, self._trainer.card
-            latest = checkpoint.list_checkpoints(self._trainer.run_dir)
+            self.config, self._card = trainer.config, trainer.card
+            latest = checkpoint.list_checkpoints(trainer.run_dir)
             self._found(Found(latest[-1]) if latest else None)
         return self
 
@@ -175,7 +189,7 @@ class JEDI:
             torch.manual_seed(self.config.seed if seed is None else seed)
             fresh = ActorCritic(self.world_model.latent_shape, self.world_model.num_actions, self.config.actor_critic)
         self.actor_critic.load_state_dict(fresh.state_dict())
-        self._new_policy = True
+        self._new_policy, self.origin = True, None
         return self
 
     def _leave(self, origin: Found) -> None:
@@ -184,7 +198,7 @@ class JEDI:
         self._card = replace(begun_with(self._card, origin, self._new_policy), dtype=self.precision.name)
 
     def _found(self, origin: Found | None) -> None:
-        self.origin = origin
+        self.origin = self._begun = origin
         folder = origin.folder if origin else None
         starts = checkpoint.read_starts(folder, self.world_model) if folder else None
         self._starts = Starts.from_tensors(starts, self.world_model, self.precision.device) if starts else None
@@ -231,7 +245,7 @@ class JEDI:
 
         Raises ``CheckpointError`` where there is none, and ``ReplayError`` where what was collected is not beside it.
         """
-        run_dir = Path(run_dir)
+        run_dir = Path(run_dir).expanduser()
         checkpoint.refuse_unless_run(run_dir)
         agent = cls.from_pretrained(run_dir, device=device, env=env, **parts)
         assert agent.origin is not None
@@ -246,10 +260,13 @@ class JEDI:
 
         ``half`` stores the weights in half precision; ``starts`` is how many beginnings to keep, all where None.
         """
+        if starts is not None and starts < 1:
+            raise ValueError(f"starts={starts}: a dream needs a beginning; keep 1 or more, or all with starts=None")
         begin = {name: tensor[:starts] for name, tensor in self._starts.tensors().items()} if self._starts else None
+        folder = Path(folder).expanduser()
         painted = self.probe.state_dict() if self.probe else None
-        checkpoint.save(Path(folder), self._card, self._networks, starts=begin, probe=painted, half=half)
-        return Path(folder)
+        checkpoint.save(folder, self._card, self._networks, starts=begin, probe=painted, half=half)
+        return folder
 
     def export(
         self,
@@ -267,7 +284,8 @@ class JEDI:
 
         ``half`` and ``starts``: as in ``save_pretrained``. ``name``: what others will load it by, where that is known.
         """
-        folder, name, device = Path(folder), name or f"./{Path(folder).name}", str(self.precision.device)
+        folder, device = Path(folder).expanduser(), str(self.precision.device)
+        name = name or f"./{folder.name}"
         known = past(self.origin)
         self.save_pretrained(folder, half, starts)
         result = None
@@ -372,6 +390,7 @@ class JEDI:
         one = frames.ndim == 3
         frames = frames[None] if one else frames
         first = np.zeros(len(frames), bool) if episode_start is None else np.atleast_1d(episode_start).astype(bool)
+        refuse_other_batch(len(frames), state, first)
         policy = self._policy(deterministic)
         act, state = policy(frames, state, torch.from_numpy(first).to(self.precision.device))
         return (act[0] if one else act).cpu().numpy(), state
@@ -440,6 +459,8 @@ class JEDI:
         """Plays whole real games; the result holds mean, std, standard error, human-normalised score, lengths."""
         from jedi_sdk.evaluate import evaluate, film
 
+        if episodes < 1:
+            raise ValueError(f"episodes={episodes}: play at least 1")
         seed = self.config.seed if seed is None else seed
         policy = self._policy(deterministic, Rng(seed, self.precision.device))
         origin = str(self.origin) if self.origin else None
@@ -507,6 +528,8 @@ class JEDI:
         from jedi_sdk.fidelity.progress import part
         from jedi_sdk.fidelity.subject import Subject
 
+        if dreams < 1:
+            raise ValueError(f"dreams={dreams}: film at least 1")
         painter = self._painter
         if painter is None:
             raise DreamError("there is no probe to paint dreams with: fit one, agent.fit_probe() or `jedi probe RUN`")

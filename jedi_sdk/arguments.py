@@ -8,11 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
+from torch import nn
 
 from jedi_sdk.checkpoint import CONFIG, Card, CheckpointError
 from jedi_sdk.config import ConfigError
 from jedi_sdk.envs import Game, UnknownGameError, resolve_game
 from jedi_sdk.health import RunError
+from jedi_sdk.types import LSTMState
 
 CALLABLE = "callable:"  # marks, in a config, a game that was given as a Python function
 PARTS = ("encoder", "denoiser", "heads", "actor_critic")
@@ -70,6 +73,18 @@ def refuse_unknown_parts(parts: dict[str, Any]) -> None:
         raise TypeError(f"JEDI has no part {unknown[0]!r}; parts that can be passed: {', '.join(PARTS)}")
 
 
+def refuse_unfit_encoder(encoder: nn.Module) -> None:
+    """Shown two frames, as the contract in docs/guides/own_encoder.md has it."""
+    shape = getattr(encoder, "latent_shape", None)
+    if not (isinstance(shape, tuple | list) and len(shape) == 3 and min(shape[1:]) > 1):
+        raise TypeError(f"encoder.latent_shape must be a tuple (c, h, w), h and w at least 2, not {shape!r}")
+    place = next((parameter.device for parameter in encoder.parameters()), None)
+    with torch.no_grad():
+        found = tuple(encoder(torch.zeros(2, 3, 64, 64, device=place)).shape)
+    if found != (2, *shape):
+        raise TypeError(f"the encoder makes {found} of two frames, where its latent_shape {shape} says {(2, *shape)}")
+
+
 def refuse_missing_parts(card: Card, parts: dict[str, Any], folder: Path) -> None:
     missing = {name: kind for name, kind in card.custom.items() if parts.get(name) is None}
     if missing:
@@ -94,3 +109,13 @@ def checked_frames(obs: np.ndarray) -> np.ndarray:
             "jedi_sdk.envs.make_envs(game, n) makes envs that give them"
         )
     return obs
+
+
+def refuse_other_batch(n: int, state: LSTMState | None, first: np.ndarray) -> None:
+    """``n`` frames go with ``n`` memories, and with as many answers to whether an episode starts."""
+    if len(first) != n or (state is not None and len(state[0]) != n):
+        memories = "none" if state is None else len(state[0])
+        raise ValueError(
+            f"predict was given {n} frames, {memories} memories in state and {len(first)} in episode_start: of each as "
+            "many; state=None begins anew"
+        )

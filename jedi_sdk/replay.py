@@ -9,6 +9,7 @@ overwritten and rows before it stay: the ring is longer than its capacity by ``s
 from __future__ import annotations
 
 import os
+import shlex
 from pathlib import Path
 
 import numpy as np
@@ -162,7 +163,7 @@ def _refuse_incomplete(folder: Path, shapes: dict[str, tuple[int, ...]]) -> None
             raise ReplayError(
                 f"{path} has {found:,} bytes, and the replay of this run {size:,}: what was collected is not all "
                 f"there. Copy {folder.name}/ from where the run was, or begin a new run from its agent: jedi train "
-                f"--init {folder.parent}"
+                f"--init {shlex.quote(str(folder.parent.absolute()))}"
             )
 
 

@@ -16,7 +16,7 @@ class RunLog:
     """Appends to ``folder/log.jsonl`` and ``folder/tensorboard``.
 
     A resumed run passes the checkpoint's ``size`` (bytes) and ``step``: what was logged behind them by the run that
-    was killed is cut off.
+    was killed is cut off, and so is half a line where the file is shorter than it should be.
     """
 
     def __init__(self, folder: Path, size: int = 0, step: int = 0) -> None:
@@ -24,7 +24,7 @@ class RunLog:
 
         folder.mkdir(parents=True, exist_ok=True)
         self.file = open(folder / FILE, "ab")  # noqa: SIM115 - closed by close()
-        self.file.truncate(size)
+        self.file.truncate(_whole_lines(folder / FILE, size))
         self.file.seek(0, os.SEEK_END)
         self.board = SummaryWriter(str(folder / "tensorboard"), purge_step=step + 1 if size else None)
 
@@ -41,9 +41,19 @@ class RunLog:
         for name, value in values.items():
             self.board.add_scalar(name, value, counters.updates)
 
+    def sync(self) -> None:
+        """What was written outlives a power cut."""
+        os.fsync(self.file.fileno())
+
     def close(self) -> None:
         self.file.close()
         self.board.close()
+
+
+def _whole_lines(path: Path, size: int) -> int:
+    """The end of the last whole line within the first ``size`` bytes."""
+    with open(path, "rb") as file:
+        return file.read(size).rfind(b"\n") + 1
 
 
 def read_log(folder: Path) -> list[dict[str, Any]]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
-from jedi_sdk.config import ScheduleConfig, Work
+from jedi_sdk.check import check
+from jedi_sdk.config import Config, ScheduleConfig, Work
 
 
 @dataclass
@@ -26,6 +27,13 @@ class Counters:
 
     def as_dict(self) -> dict[str, float]:
         return asdict(self)
+
+
+def extended(config: Config, env_steps: int) -> Config:
+    """``config`` for ``env_steps`` real steps in all. Raises ``ConfigError``."""
+    longer = replace(config, schedule=replace(config.schedule, env_steps=env_steps))
+    check(longer)
+    return longer
 
 
 def collecting_epochs(schedule: ScheduleConfig, env_steps: int) -> int:

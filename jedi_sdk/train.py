@@ -30,7 +30,7 @@ from jedi_sdk.process_env import keep_memory
 from jedi_sdk.progress import RunProgress
 from jedi_sdk.replay import Replay
 from jedi_sdk.runlog import RunLog
-from jedi_sdk.schedule import Counters, collecting_epochs, next_part, num_epochs, share, target, total_work
+from jedi_sdk.schedule import Counters, collecting_epochs, extended, next_part, num_epochs, share, target, total_work
 
 PROBE_EVERY = 2  # updates of the denoiser between two of the probe
 COLLECT_CHUNKS = 20  # parts in which a collection is done, so that the bar moves and Ctrl-C is heard
@@ -61,13 +61,16 @@ class Trainer:
         return self.card.config
 
     def extend(self, env_steps: int) -> None:
-        """Changes how many real steps the run takes in all; new ones come as fast as before, epoch by epoch."""
+        """Changes how many real steps the run takes in all; new ones come as fast as before, epoch by epoch. Raises
+        ``ConfigError``, and ``RunError`` where it has taken more already.
+        """
         if env_steps == self.config.schedule.env_steps:
             return
         done = self.counters
+        if env_steps < done.env_steps:
+            raise RunError(f"this run has taken {done.env_steps} real steps already: ask for more than these in all")
         done.idle_epochs = max(0, done.epoch - collecting_epochs(self.config.schedule, done.env_steps))
-        config = replace(self.config, schedule=replace(self.config.schedule, env_steps=env_steps))
-        self.card = replace(self.card, config=config)
+        self.card = replace(self.card, config=extended(self.config, env_steps))
 
     # -- the loop -----------------------------------------------------------------------------------------------
 
@@ -186,6 +189,7 @@ class Trainer:
     def save(self) -> None:
         """Writes a checkpoint and removes the oldest. Raises ``CheckpointError``; earlier ones stay."""
         self.replay.flush()
+        self.monitor.log.sync()
         progress = {
             "counters": self._now().as_dict(),
             "replay_rows": self.replay.count,

@@ -108,6 +108,37 @@ def test_predict_names_the_frames_it_takes(agent: JEDI, obs: np.ndarray) -> None
         agent.predict(obs)
 
 
+@pytest.mark.parametrize(("n", "memories", "starts"), [(1, 6, 1), (6, 1, 6), (6, 6, 5), (6, None, 1)])
+def test_predict_takes_as_many_memories_as_frames(
+    agent: JEDI, frames: np.ndarray, n: int, memories: int | None, starts: int
+) -> None:
+    state = None if memories is None else agent.predict(frames[:memories])[1]
+    with pytest.raises(ValueError, match=rf"{n} frames, {memories or 'none'} memories in state and {starts} in"):
+        agent.predict(frames[:n], state, episode_start=np.zeros(starts, bool))
+
+
+@pytest.mark.parametrize("number", [0, -1])
+def test_nothing_is_played_filmed_or_kept_no_times(agent: JEDI, tmp_path: Path, number: int) -> None:
+    with pytest.raises(ValueError, match=rf"episodes={number}: play at least 1"):
+        agent.evaluate(number)
+    with pytest.raises(ValueError, match=rf"dreams={number}: film at least 1"):
+        agent.film_dreams(tmp_path / "film.mp4", dreams=number)
+    with pytest.raises(ValueError, match=rf"starts={number}: a dream needs a beginning"):
+        agent.save_pretrained(tmp_path / "agent", starts=number)
+    assert not any(tmp_path.iterdir())
+
+
+def test_home_is_the_same_place_for_writing_and_reading(
+    agent: JEDI, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert agent.save_pretrained("~/agent") == tmp_path / "agent"
+    assert JEDI.from_pretrained("~/agent").config == agent.config
+    trained = JEDI("catch", preset="tiny").learn(run_dir="~/run", progress=False)
+    assert trained.run_dir == tmp_path / "run"
+    assert JEDI.resume("~/run").learn(progress=False).run_dir == trained.run_dir
+
+
 def test_same_seed_same_run(agent: JEDI, tmp_path: Path) -> None:
     twin = JEDI("catch", preset="tiny", seed=3).learn(run_dir=tmp_path / "twin", progress=False)
     for (name, one), other in zip(
@@ -126,6 +157,21 @@ def test_an_encoder_of_ones_own(frames: np.ndarray, tmp_path: Path) -> None:
     for one, other in zip(actions(agent, frames), actions(loaded, frames), strict=True):
         np.testing.assert_array_equal(one, other)
     JEDI.resume(tmp_path / "run", encoder=Patches()).learn(env_steps=64, progress=False)
+
+
+@pytest.mark.parametrize(
+    ("shape", "said"),
+    [
+        ((5, 8, 4), r"makes \(2, 5, 8, 8\) of two frames, where its latent_shape \(5, 8, 4\) says \(2, 5, 8, 4\)"),
+        ((5, 1, 1), r"h and w at least 2, not \(5, 1, 1\)"),
+        (None, "must be a tuple"),
+    ],
+)
+def test_an_encoder_that_does_not_keep_its_word(shape: object, said: str) -> None:
+    encoder = Patches()
+    encoder.latent_shape = shape  # type: ignore[assignment]
+    with pytest.raises(TypeError, match=said):
+        JEDI("catch", preset="tiny", encoder=encoder)
 
 
 def test_a_function_that_makes_an_env(tmp_path: Path) -> None:

@@ -95,6 +95,15 @@ def test_a_new_policy_in_the_same_dreams(first: JEDI) -> None:
     torch.testing.assert_close(encoded(agent), encoded(first))
 
 
+def test_an_agent_without_its_policy_is_no_longer_the_one_it_came_from(first: JEDI, tmp_path: Path) -> None:
+    """So that it is not sent to the Hub, nor scored, under its name."""
+    folder = first.export(tmp_path / "public", episodes=2, progress=False)
+    agent = JEDI.from_pretrained(folder, device="cpu")
+    assert agent.evaluate(2, progress=False).checkpoint == str(folder)
+    agent.forget_policy()
+    assert agent.evaluate(2, progress=False).checkpoint is None
+
+
 def test_a_policy_of_ones_own_is_not_forgotten() -> None:
     own = JEDI("catch", preset="tiny").actor_critic
     with pytest.raises(RunError, match=r"passed by argument: pass a fresh one"):

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 import torch
 
-from jedi_sdk import JEDI, RunError, checkpoint
+from jedi_sdk import JEDI, ConfigError, RunError, checkpoint
 from jedi_sdk.curves import plot_learning_curve
 from jedi_sdk.runlog import RunLog, read_log
 from jedi_sdk.schedule import Counters
@@ -97,6 +98,15 @@ def test_a_nan_stops_the_run_and_the_last_good_checkpoint_stays(tmp_path: Path) 
     assert checkpoint.find(tmp_path / "run") == good
 
 
+def test_a_run_cannot_be_shortened_below_what_it_has_taken(run: JEDI) -> None:
+    before = run.config
+    with pytest.raises(RunError, match=r"has taken 8\d real steps already"):
+        run.learn(env_steps=20, progress=False)
+    with pytest.raises(ConfigError, match=r"schedule.env_steps=-5 must be above 0"):
+        run.learn(env_steps=-5, progress=False)
+    assert run.config == before
+
+
 def test_a_resumed_log_forgets_what_came_later(tmp_path: Path) -> None:
     log = RunLog(tmp_path)
     log.write("updates", Counters(denoiser=1), {"x": 1.0})
@@ -107,6 +117,21 @@ def test_a_resumed_log_forgets_what_came_later(tmp_path: Path) -> None:
     log.write("updates", Counters(denoiser=2), {"x": 3.0})
     log.close()
     assert [record["x"] for record in read_log(tmp_path)] == [1.0, 3.0]
+
+
+@pytest.mark.parametrize("left", [0, 10, -10])
+def test_a_log_that_a_power_cut_has_shortened(tmp_path: Path, left: int) -> None:
+    """Half a line goes, too, and nothing takes the place of what is lost."""
+    log = RunLog(tmp_path)
+    for x in (1.0, 2.0):
+        log.write("updates", Counters(denoiser=1), {"x": x})
+    size = log.size
+    log.close()
+    os.truncate(tmp_path / "log.jsonl", left if left >= 0 else size + left)
+    log = RunLog(tmp_path, size, step=1)
+    log.write("updates", Counters(denoiser=2), {"x": 3.0})
+    log.close()
+    assert [record["x"] for record in read_log(tmp_path)] == ([3.0] if left >= 0 else [1.0, 3.0])
 
 
 def test_curves_of_an_empty_run(tmp_path: Path) -> None:

@@ -100,9 +100,10 @@ def export(
     [cyan]jedi export runs/b0 my-agent --name me/my-agent[/]
     """
     from jedi_sdk import JEDI
+    from jedi_sdk.run_folder import typed
 
     JEDI.from_pretrained(run, device=device).export(folder, episodes, greedy, half, starts, seed, name)
-    typer.echo(f"{folder} is ready. Next: jedi push {folder if folder.is_absolute() else f'./{folder}'} OWNER/NAME")
+    typer.echo(f"{folder} is ready. Next: jedi push {typed(folder)} OWNER/NAME")
 
 
 def push(

@@ -127,26 +127,27 @@ def train(
     how = {"--set": overrides, "--seed": seed, "--run-dir": run_dir, "--overwrite": overwrite or None}
     if resume:
         _refuse_beside({**what, "--init": init, "--new-policy": new_policy or None, **how}, "--resume", resume)
-        folder = resume
+    elif init:
+        _refuse_beside(what, "--init", init)
+    elif new_policy:
+        raise CommandError("--new-policy keeps a world model: name whose, jedi train --init breakout --new-policy.")
     else:
-        if init:
-            _refuse_beside(what, "--init", init)
-        elif new_policy:
-            raise CommandError("--new-policy keeps a world model: name whose, jedi train --init breakout --new-policy.")
-        folder = run_dir or _default_run_dir(Path(init).name if init else _required(game))
-        _refuse_used(folder, overwrite)
+        _required(game)
+    if run_dir and not overwrite:
+        _refuse_used(run_dir.expanduser())
 
     from jedi_sdk import JEDI
+    from jedi_sdk.run_folder import typed
 
+    agent = None
     try:
         if resume:
-            JEDI.resume(resume, device=device).learn(env_steps=env_steps)
+            agent = JEDI.resume(resume, device=device)
         elif init:
             settings = [*(overrides or ()), *([] if seed is None else [f"seed={seed}"])]
             agent = JEDI.from_pretrained(init, overrides=settings, device=device)
             if new_policy:
                 agent.forget_policy()
-            agent.learn(env_steps=env_steps, run_dir=folder, overwrite=overwrite)
         else:
             agent = JEDI(
                 _required(game),
@@ -157,17 +158,20 @@ def train(
                 seed=seed,
                 device=device,
             )
-            agent.learn(env_steps=env_steps, run_dir=folder, overwrite=overwrite)
+        agent.learn(env_steps=env_steps, run_dir=run_dir, overwrite=overwrite)
     except KeyboardInterrupt:
-        typer.secho(f"Stopped. To go on from the latest checkpoint: jedi train --resume {folder}", err=True)
+        typer.secho(f"Stopped. {_how_to_go_on(agent.run_dir if agent else None)}", err=True)
         raise typer.Exit(130) from None
-    typer.echo(f"The run is in {folder}. Next: jedi eval {folder}")
+    assert agent.run_dir
+    typer.echo(f"The run is in {agent.run_dir}. Next: jedi eval {typed(agent.run_dir)}")
 
 
-def _default_run_dir(game: str) -> Path:
-    from jedi_sdk.run_folder import default_run_dir
+def _how_to_go_on(folder: Path | None) -> str:
+    from jedi_sdk.run_folder import can_resume, typed
 
-    return default_run_dir(game)
+    if folder and can_resume(folder):
+        return f"To go on from the latest checkpoint: jedi train --resume {typed(folder)}"
+    return "There is no checkpoint yet, and so nothing to go on from."
 
 
 def _required(game: str | None) -> str:
@@ -190,9 +194,9 @@ def _refuse_beside(fresh: dict[str, object], option: str, agent: str | Path) -> 
         )
 
 
-def _refuse_used(folder: Path, overwrite: bool) -> None:
-    if not overwrite and folder.is_dir() and any(folder.iterdir()):
-        raise CommandError(
-            f"{folder} is not empty. To go on with that run: jedi train --resume {folder}. "
-            "To replace it: add --overwrite."
-        )
+def _refuse_used(folder: Path) -> None:
+    from jedi_sdk.run_folder import can_resume, in_use, typed
+
+    if folder.is_dir() and in_use(folder):
+        resume = f"To go on with that run: jedi train --resume {typed(folder)}. " if can_resume(folder) else ""
+        raise CommandError(f"{folder} is not empty. {resume}To replace it: add --overwrite.")

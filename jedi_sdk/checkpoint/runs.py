@@ -31,7 +31,8 @@ def list_checkpoints(run_dir: Path) -> list[Path]:
 
 
 def prune(run_dir: Path, keep: int) -> None:
-    for path in list_checkpoints(run_dir)[:-keep]:
+    """Removes all but the newest, and what was being written when a process was killed."""
+    for path in [*list_checkpoints(run_dir)[:-keep], *(run_dir / "checkpoints").glob(".step-*.tmp")]:
         shutil.rmtree(path, ignore_errors=True)
 
 
