@@ -195,6 +195,12 @@ def _at_odds(config: Config) -> Iterator[str]:
         yield "sampler.s_tmin must not exceed sampler.s_tmax; write for example sampler.s_tmin=0.0"
     if low_high[0] >= low_high[1]:
         yield "objective.sigma_clip must rise; write for example objective.sigma_clip=[0.002, 20.0]"
+    first = min(config.schedule.env_steps, config.schedule.first_epoch.env_steps)
+    if first <= config.env.num_envs:
+        yield (
+            f"a first epoch of {first} real steps in {config.env.num_envs} envs shows no transition; write for example "
+            f"schedule.env_steps={10 * config.env.num_envs}"
+        )
     if not any(config.replay.recency):
         yield "replay.recency needs a weight above 0; write for example replay.recency=[0.1, 0.1, 0.1, 0.7]"
     if not config.heads.depths:

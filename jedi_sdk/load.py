@@ -38,7 +38,10 @@ def build_config(
     in_call = {key: value for key, value in in_call.items() if value is not None}
     in_file = flatten(load_yaml(file)) if file else {}
     _refuse_second_name(in_call, in_file, file)
-    settings = in_file | in_call | _parse(overrides)
+    own = _parse(overrides)
+    if "game" in own:
+        raise ConfigError(f"the game is no setting: name it in its place, as in jedi train {own['game']}")
+    settings = in_file | in_call | own
     return _overlay(_base(settings, device), settings)
 
 

@@ -22,7 +22,13 @@ def write(values: dict[str, Any]) -> str:
 
 
 # YAML 1.1, which PyYAML speaks, takes 1e-4 for text because it has no dot. People mean the number.
-class _Loader(yaml.SafeLoader): ...
+class _Loader(yaml.SafeLoader):
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """PyYAML keeps the last of two equal keys and says nothing."""
+        keys = [key.value for key, _ in node.value]
+        if twice := {key for key in keys if keys.count(key) > 1}:
+            raise YAMLError(f"{min(twice)}: is there twice{node.start_mark}; write all of it in one place")
+        return super().construct_mapping(node, deep)
 
 
 class _Dumper(yaml.SafeDumper): ...

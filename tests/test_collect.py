@@ -9,7 +9,7 @@ import torch
 
 from jedi_sdk.actor_critic import Actor, ActorCritic
 from jedi_sdk.collect import Collector
-from jedi_sdk.envs import make_envs
+from jedi_sdk.envs import UnsupportedEnvError, make_envs
 from jedi_sdk.envs.catch import CatchEnv
 from jedi_sdk.replay import Replay
 from jedi_sdk.rng import Rng
@@ -136,6 +136,17 @@ class Countdown(gymnasium.Env):
 
     def _obs(self):
         return np.full((64, 64, 3), 10 * self.t, np.uint8)
+
+
+class Mad(Countdown):
+    def step(self, action):
+        obs, _, term, trunc, info = super().step(action)
+        return obs, float("nan"), term, trunc, info
+
+
+def test_a_game_that_pays_no_number_is_refused() -> None:
+    with pytest.raises(UnsupportedEnvError, match=r"paid \[nan\]: every reward must be a finite number"):
+        collect(Mad, 1, 2, 6)
 
 
 def test_scores_are_raw_rewards_are_signs_and_a_truncation_is_no_end() -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from jedi_cli.errors import CommandError
-from jedi_cli.options import Device, Json, write_json
+from jedi_cli.options import Device, Json, writable, write_json
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -35,8 +35,12 @@ Against = Annotated[
     Path | None,
     typer.Option(metavar="PATH", help="Also time DIAMOND itself, from a checkout there.", show_default=False),
 ]
-Markdown = Annotated[Path | None, typer.Option(metavar="FILE", help="Write the tables.", show_default=False)]
-Plot = Annotated[Path | None, typer.Option(metavar="FILE.png", help="Draw the curves.", show_default=False)]
+Markdown = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="Write the tables.", callback=writable, show_default=False)
+]
+Plot = Annotated[
+    Path | None, typer.Option(metavar="FILE.png", help="Draw the curves.", callback=writable, show_default=False)
+]
 
 
 def speed(

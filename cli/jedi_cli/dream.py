@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from jedi_cli.errors import CommandError
-from jedi_cli.options import Device, Run, Seed
+from jedi_cli.options import Device, Run, Seed, writable
 
 Episodes = Annotated[int, typer.Option(metavar="N", min=1, max=64, help="Dreams to film.")]
 Horizon = Annotated[int, typer.Option(metavar="N", min=1, help="Steps a dream may take.")]
-Out = Annotated[Path, typer.Option(metavar="FILE.mp4", help="Where the film goes.")]
+Out = Annotated[Path, typer.Option(metavar="FILE.mp4", help="Where the film goes.", callback=writable)]
 SideBySide = Annotated[
     bool,
     typer.Option(
@@ -43,8 +44,8 @@ def dream(
     agent = JEDI.from_pretrained(run, device=device)
     loop = agent.film_dreams(out, episodes, horizon, side_by_side, seed)
     if loop is not None:
-        shown = [step for step in (1, 3, 10, 15, 50) if step <= horizon]
-        figures = ", ".join(f"{float(loop.ratio[step - 1]):.2f} at step {step}" for step in shown)
+        ratio = {step: float(loop.ratio[step - 1]) for step in (1, 3, 10, 15, 50) if step <= horizon}
+        figures = ", ".join(f"{ratio[step]:.2f} at step {step}" for step in ratio if math.isfinite(ratio[step]))
         typer.echo(f"error over repeat-last's: {figures}")
     typer.echo(str(out))
 

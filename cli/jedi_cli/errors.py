@@ -9,6 +9,7 @@ import typer
 from typer.core import TyperGroup
 
 DISK = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT}
+PATH = {errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENAMETOOLONG}
 
 
 class CommandError(Exception):
@@ -27,6 +28,8 @@ class Teaching(TyperGroup):
 
 
 def is_for_the_user(error: Exception) -> bool:
-    """An error class of our own is a message to the user, and so is a disk that refuses or is full."""
+    """An error class of our own is a message to the user, and so is a disk that refuses or is full, or a file
+    where a folder should be.
+    """
     ours = type(error).__module__.partition(".")[0] in ("jedi_sdk", "jedi_cli")
-    return ours or (isinstance(error, OSError) and error.errno in DISK)
+    return ours or (isinstance(error, OSError) and error.errno in DISK | PATH)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from jedi_cli.errors import CommandError
-from jedi_cli.options import Device, Run, Seed
+from jedi_cli.options import Device, Run, Seed, writable
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -26,12 +26,23 @@ Greedy = Annotated[
 Video = Annotated[
     Path | None,
     typer.Option(
-        metavar="FILE.mp4", help="Film whole games, 20 seconds at least.", rich_help_panel="Play", show_default=False
+        metavar="FILE.mp4",
+        help="Film whole games, 20 seconds at least.",
+        callback=writable,
+        rich_help_panel="Play",
+        show_default=False,
     ),
 ]
 Json = Annotated[
     Path | None,
-    typer.Option("--json", metavar="FILE", help="Write the result.", rich_help_panel="Play", show_default=False),
+    typer.Option(
+        "--json",
+        metavar="FILE",
+        help="Write the result.",
+        callback=writable,
+        rich_help_panel="Play",
+        show_default=False,
+    ),
 ]
 FidelityFlag = Annotated[
     bool,
@@ -86,8 +97,6 @@ def _play(
 ) -> None:
     from rich.console import Console
 
-    for file in filter(None, (video, json_file)):  # before the play, which takes minutes, not after
-        file.parent.mkdir(parents=True, exist_ok=True)
     result = agent.evaluate(episodes=episodes, deterministic=greedy, seed=seed, video=video)
     Console().print(_table(result))
     if json_file:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -25,7 +26,25 @@ Set = Annotated[
         "--set", metavar="KEY=VALUE", help="One setting by its dotted key; can be repeated.", show_default=False
     ),
 ]
-Json = Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the figures.", show_default=False)]
+
+
+def writable(file: Path | None) -> Path | None:
+    """Where the figures or the film of minutes will go, looked at before these minutes."""
+    if file is None:
+        return None
+    file = file.expanduser()
+    if file.is_dir():
+        raise typer.BadParameter(f"{file} is a folder; name a file, such as {file / 'figures.json'}")
+    file.parent.mkdir(parents=True, exist_ok=True)
+    if not os.access(file if file.exists() else file.parent, os.W_OK):
+        raise typer.BadParameter(f"{file} cannot be written to; name another place")
+    return file
+
+
+Json = Annotated[
+    Path | None,
+    typer.Option("--json", metavar="FILE", help="Write the figures.", callback=writable, show_default=False),
+]
 
 
 def write_json(file: Path | None, figures: Any) -> None:

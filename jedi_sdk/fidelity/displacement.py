@@ -65,7 +65,7 @@ def moments(located: Located) -> tuple[np.ndarray, np.ndarray]:
     """The moments (rows, envs) from which the longest displacement stays in one stretch and in one episode,
     the ball in play all the way: the same moments for every ``k``, so that its figures compare.
     """
-    last = located.replay.count - STEPS[-1]
+    last = max(0, located.replay.count - STEPS[-1])
     step = located.replay.columns["step"]
     ok = (np.arange(last) % STRETCH + STEPS[-1] < STRETCH)[:, None] & ~located.replay.columns["dead"][:last]
     for k in range(STEPS[-1] + 1):

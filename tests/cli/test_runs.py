@@ -68,6 +68,8 @@ def test_begin_with_the_weights_of_another_run(run_dir: Path, tmp_path: Path) ->
         (("train", "CartPole-v1"), "image"),
         (("train", "--resume", "/nowhere/at/all"), "/nowhere/at/all"),
         (("eval", "/nowhere/at/all"), "/nowhere/at/all"),
+        (("train", "catch", "--set", "game=pong"), "jedi train pong"),
+        (("train", "catch", "--preset", "tiny", "--env-steps", "2"), "no transition"),
         (("train", "catch", "--device", "gpu"), "cuda"),
         (("train", "catch", "--device", "cuda"), "cpu"),
     ],
@@ -87,6 +89,33 @@ def test_a_read_only_place(tmp_path: Path) -> None:
     assert done.returncode == 2
     assert "/sys/run" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("eval", "catch", "--episodes", "1", "--json"),
+        ("eval", "catch", "--episodes", "1", "--video"),
+        ("dream", "catch", "--out"),
+        ("bench", "dream", "catch", "--json"),
+        ("bench", "scaling", "--plot"),
+    ],
+)
+def test_where_nothing_can_be_written_is_said_before_the_work(tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    done = jedi(*arguments, str(tmp_path))
+    assert done.returncode == 2
+    assert "is a folder; name a file" in done.stderr.replace("\n", " ")
+    (tmp_path / "file").touch()
+    done = jedi(*arguments, str(tmp_path / "file" / "out.png"))
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+
+
+def test_a_file_is_no_run_folder(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    done = jedi("train", "catch", "--preset", "tiny", "--run-dir", str(tmp_path / "file"))
+    assert (done.returncode, "Traceback" in done.stderr) == (2, False)
+    assert (tmp_path / "file").is_file()
 
 
 def test_a_damaged_checkpoint(run_dir: Path, tmp_path: Path) -> None:

@@ -57,6 +57,11 @@ def test_the_probe_finds_a_planted_displacement():
     assert repeated == pytest.approx(0, abs=0.02)
 
 
+def test_play_that_is_too_short_for_any_moment():
+    rows, envs = moments(play(40))
+    assert len(rows) == len(envs) == 0
+
+
 def test_a_dream_that_moves_wrongly_is_told():
     z, z_later, moved, share = planted()
     halfway = z + (z_later - z) / 2  # half the displacement leaves a quarter of its variance unexplained
