@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import itertools
 import os
 import re
 import shlex
@@ -35,12 +34,13 @@ def new_run_dir(game: str) -> Path:
     """Makes a folder under runs/, named after the game and the time, that nobody else has."""
     slug = re.sub(r"[^a-z0-9]+", "-", game.lower()).strip("-")
     named = f"{slug}-{time.strftime('%Y%m%d-%H%M%S')}"
-    for suffix in itertools.chain([""], (f"-{i}" for i in itertools.count(2))):
+    folder, times = Path("runs") / named, 1
+    while True:
         with contextlib.suppress(FileExistsError):
-            folder = Path("runs") / f"{named}{suffix}"
             folder.mkdir(parents=True)
             return folder
-    raise AssertionError("unreachable")
+        times += 1
+        folder = Path("runs") / f"{named}-{times}"
 
 
 @contextlib.contextmanager
@@ -74,6 +74,11 @@ def in_use(folder: Path) -> bool:
     return folder.exists() and any(path.name != LOCK for path in folder.iterdir())
 
 
+def is_run(folder: Path) -> bool:
+    """By what nobody else writes: a config.yaml is in many a folder."""
+    return (folder / "replay" / "obs.bin").exists() or can_resume(folder)
+
+
 def can_resume(folder: Path) -> bool:
     """Whether a run there has come to its first checkpoint."""
     return any((folder / "checkpoints").glob("step-*/manifest.json"))
@@ -86,11 +91,11 @@ def typed(folder: Path) -> str:
 
 
 def _refuse(folder: Path, overwrite: bool, origin: Path | None) -> None:
+    if not is_run(folder):
+        raise RunFolderError(f"{folder} is not empty and not a run folder: it will not be replaced. Name another.")
     if not overwrite:
         resume = f"go on with JEDI.resume({str(folder)!r}), or " if can_resume(folder) else ""
         raise RunFolderError(f"{folder} is not empty: {resume}pass overwrite=True to replace the run in it")
-    if not _is_run(folder):
-        raise RunFolderError(f"{folder} is not empty and not a run folder: it will not be replaced. Name another.")
     if origin and origin.resolve().is_relative_to(folder.resolve()):
         raise RunFolderError(f"{folder} holds {origin}, from which the new run begins: name another folder for it.")
 
@@ -109,11 +114,6 @@ def _locks(file: BinaryIO) -> bool:
         except OSError:
             pass
     return True
-
-
-def _is_run(folder: Path) -> bool:
-    """By what nobody else writes: a config.yaml is in many a folder."""
-    return (folder / "replay" / "obs.bin").exists() or can_resume(folder)
 
 
 def _remove(path: Path) -> None:

@@ -34,7 +34,7 @@ def writable(file: Path | None) -> Path | None:
         return None
     file = file.expanduser()
     if file.is_dir():
-        raise typer.BadParameter(f"{file} is a folder; name a file, such as {file / 'figures.json'}")
+        raise typer.BadParameter(f"{file} is a folder; name a file in it")
     file.parent.mkdir(parents=True, exist_ok=True)
     if not os.access(file if file.exists() else file.parent, os.W_OK):
         raise typer.BadParameter(f"{file} cannot be written to; name another place")

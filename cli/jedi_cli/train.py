@@ -171,7 +171,8 @@ def _how_to_go_on(folder: Path | None) -> str:
 
     if folder and can_resume(folder):
         return f"To go on from the latest checkpoint: jedi train --resume {typed(folder)}"
-    return "There is no checkpoint yet, and so nothing to go on from."
+    anew = f" To start anew in {folder}: add --overwrite." if folder else ""
+    return f"There is no checkpoint yet, and so nothing to go on from.{anew}"
 
 
 def _required(game: str | None) -> str:
@@ -195,8 +196,10 @@ def _refuse_beside(fresh: dict[str, object], option: str, agent: str | Path) -> 
 
 
 def _refuse_used(folder: Path) -> None:
-    from jedi_sdk.run_folder import can_resume, in_use, typed
+    from jedi_sdk.run_folder import can_resume, in_use, is_run, typed
 
     if folder.is_dir() and in_use(folder):
+        if not is_run(folder):
+            raise CommandError(f"{folder} is not empty and not a run folder. Name another.")
         resume = f"To go on with that run: jedi train --resume {typed(folder)}. " if can_resume(folder) else ""
         raise CommandError(f"{folder} is not empty. {resume}To replace it: add --overwrite.")

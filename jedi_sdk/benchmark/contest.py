@@ -20,6 +20,7 @@ from jedi_sdk.load import build_config
 from jedi_sdk.precision import choose_device, choose_precision
 from jedi_sdk.process_env import keep_memory
 from jedi_sdk.progress import RunProgress
+from jedi_sdk.run_folder import hold
 
 JUDGED_BY = "3"  # the dreamed step by whose error ratio an entry is given up
 SHOW_EVERY = 10  # updates between two movements of the bar
@@ -62,7 +63,7 @@ class Contest:
         bar, interrupt = RunProgress(len(configs) * self.updates, progress), Interrupt()
         keep_memory()
         done = 0
-        with bar, interrupt.listening():
+        with hold(self.out), bar, interrupt.listening():
             for game, seed in itertools.product(games, self.seeds):
                 stage = self._stage(configs[game, self.variants[0].name, seed], bar, done)
                 for variant in self.variants:

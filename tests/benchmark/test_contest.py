@@ -29,6 +29,7 @@ from jedi_sdk.envs import resolve_game
 from jedi_sdk.fidelity.progress import silent
 from jedi_sdk.precision import Precision
 from jedi_sdk.presets import TINY
+from jedi_sdk.run_folder import RunFolderError
 
 CPU = Precision(torch.device("cpu"), torch.float32)
 
@@ -111,6 +112,19 @@ def test_other_settings_do_not_go_on_in_the_same_folder(tmp_path: Path) -> None:
         contest(tmp_path, names="default", overrides=["optim.lr=1e-3"]).run(progress=False)
     with pytest.raises(CheckpointError, match="other frames"):
         contest(tmp_path, names="default", frames=400).run(progress=False)
+
+
+def test_two_contests_do_not_write_to_one_folder(tmp_path: Path) -> None:
+    script = "import sys; from pathlib import Path; from jedi_sdk.run_folder import hold\n"
+    script += "with hold(Path(sys.argv[1])): print('held', flush=True); sys.stdin.read()"
+    command = [sys.executable, "-c", script, str(tmp_path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+        assert other.stdout
+        assert other.stdout.readline() == b"held\n"
+        with pytest.raises(RunFolderError, match="another process"):
+            contest(tmp_path).run(progress=False)
+        assert other.stdin
+        other.stdin.close()
 
 
 def test_what_is_clearly_worse_is_given_up_and_keeps_its_curve(tmp_path: Path) -> None:

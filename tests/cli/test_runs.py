@@ -104,7 +104,7 @@ def test_a_read_only_place(tmp_path: Path) -> None:
 def test_where_nothing_can_be_written_is_said_before_the_work(tmp_path: Path, arguments: tuple[str, ...]) -> None:
     done = jedi(*arguments, str(tmp_path))
     assert done.returncode == 2
-    assert "is a folder; name a file" in done.stderr.replace("\n", " ")
+    assert "is a folder; name a file in it" in done.stderr.replace("\n", " ")
     (tmp_path / "file").touch()
     done = jedi(*arguments, str(tmp_path / "file" / "out.png"))
     assert done.returncode == 2
