@@ -41,7 +41,7 @@ SMALL = replace(
         heads_latents="dreamed",  # cheap here; not at the paper's sizes
         encoder_lr_scale=0.015,  # 9e-6, where the paper's is 3e-5: latents that hold still can be foreseen
         encoder_lr_halving=10_000,
-        p_mean=1.0,  # dreams take one denoiser call here, and that one sees nothing but noise
+        p_mean=2.5,  # dreams take one denoiser call here, and that one sees nothing but noise
     ),
     sampler=SamplerConfig(steps=1),  # on Breakout truer than more of them, and cheaper
     optim=OptimConfig(

@@ -67,7 +67,7 @@ def test_what_the_default_objective_is_in_each_preset() -> None:
     assert found["atari100k"] == OBJECTIVES["default"]
     assert found["tiny"] == dreamed
     assert found["catch"] == replace(dreamed, encoder_lr_scale=0.03, p_mean=1.0)
-    assert found["small"] == replace(dreamed, encoder_lr_scale=0.015, encoder_lr_halving=10_000, p_mean=1.0)
+    assert found["small"] == replace(dreamed, encoder_lr_scale=0.015, encoder_lr_halving=10_000, p_mean=2.5)
     assert build(preset="small", objective="paper").objective.heads_latents == "encoded"
 
 
