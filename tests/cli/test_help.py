@@ -106,9 +106,15 @@ def test_a_used_run_folder_is_not_touched(tmp_path: Path) -> None:
     (tmp_path / "precious").touch()
     code, output = jedi("train", "pong", "--run-dir", tmp_path)
     assert code == 2
+    assert "not a run folder" in output
+    checkpoint = tmp_path / "checkpoints" / "step-000000048"
+    checkpoint.mkdir(parents=True)
+    (checkpoint / "manifest.json").touch()
+    code, output = jedi("train", "pong", "--run-dir", tmp_path)
+    assert code == 2
     assert f"jedi train --resume {tmp_path}" in output
     assert "--overwrite" in output
-    assert [file.name for file in tmp_path.iterdir()] == ["precious"]
+    assert {file.name for file in tmp_path.iterdir()} == {"precious", "checkpoints"}
 
 
 def test_fidelity_films_nothing(tmp_path: Path) -> None:
