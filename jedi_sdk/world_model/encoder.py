@@ -34,7 +34,7 @@ class Encoder(nn.Module):
     replaces the full-resolution start by one strided convolution.
 
     What lies behind the last pool is computed in float32, under autocast too: a game moves little of a frame, and what
-    bfloat16 rounds off the rest is of the size of what moves (docs/method.md, implementation detail 36).
+    bfloat16 rounds off the whole is not little beside that (docs/method.md, implementation detail 36).
     """
 
     def __init__(self, config: EncoderConfig) -> None:
