@@ -151,7 +151,8 @@ class JEDI:
 
         Called again, it goes on. An agent that was loaded begins a run of its own, with its weights and nothing else.
         Ctrl-C saves a checkpoint and raises KeyboardInterrupt; ``JEDI.resume`` goes on from there. Raises ``RunError``
-        where the run cannot go on.
+        where the run cannot go on, ``RunFolderError`` where the folder is not free or another process trains in it, and
+        ``ConfigError`` where so few steps show nothing.
         """
         folder = Path(run_dir).expanduser() if run_dir is not None else None
         if env_steps is not None:

@@ -239,6 +239,11 @@ def test_values_that_cannot_work_are_refused(override: str, expected: str) -> No
     assert expected in message(override)
 
 
+def test_a_game_is_text() -> None:
+    with pytest.raises(ConfigError, match="game must be text, not 3"):
+        config_from_dict({"game": 3})
+
+
 def test_everything_wrong_in_a_file_is_reported_at_once(tmp_path: Path) -> None:
     file = tmp_path / "mine.yaml"
     file.write_text("denoiser: {chanels: 3, depth: deep}\nsede: 1\nenv: {num_envs: two}\n")

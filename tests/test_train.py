@@ -134,6 +134,13 @@ def test_a_log_that_a_power_cut_has_shortened(tmp_path: Path, left: int) -> None
     assert [record["x"] for record in read_log(tmp_path)] == ([3.0] if left >= 0 else [1.0, 3.0])
 
 
+def test_what_a_killed_process_was_writing_goes_with_the_oldest(tmp_path: Path) -> None:
+    for name in ("step-1", "step-2", "step-3", ".step-3.4711.tmp"):
+        (tmp_path / "checkpoints" / name).mkdir(parents=True)
+    checkpoint.prune(tmp_path, keep=2)
+    assert {path.name for path in (tmp_path / "checkpoints").iterdir()} == {"step-2", "step-3"}
+
+
 def test_curves_of_an_empty_run(tmp_path: Path) -> None:
     RunLog(tmp_path).close()
     assert plot_learning_curve(tmp_path) is None
