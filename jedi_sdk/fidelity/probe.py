@@ -26,7 +26,11 @@ class Probe:
 def fit_probe(
     x: Float[Tensor, "n d"], y: Float[Tensor, "n p"], x_val: Float[Tensor, "m d"], y_val: Float[Tensor, "m p"]
 ) -> Probe:
-    """Fits on ``x, y``; each column of ``y`` gets the strength that serves it best on the validation set.
+    """Fits on ``x, y``; each column of ``y`` gets the greatest strength that serves it as well on the validation set as
+    the best does, within a standard error (Hastie et al., The Elements of Statistical Learning, 7.10).
+
+    Where many serve about as well, the best of them is chance. A weak one builds on small differences between features
+    that go together wherever it was fitted; a dream in which they go together a little less is then misread.
 
     Features are centred but not scaled one by one: an element that hardly moves in real latents would be
     blown up, and any error of a dream in it as well.
@@ -37,9 +41,12 @@ def fit_probe(
     shared = basis.T @ ((x - x_mean).T @ (y - y_mean))
     penalties = (STRENGTHS * eigenvalues.mean()).clamp(min=1e-12)[:, None, None]
     weights = basis @ (shared / (eigenvalues.clamp(min=0)[:, None] + penalties))
-    error = (y_mean + (x_val.double() - x_mean) @ weights - y_val.double()).square().sum(1)
-    best = error.argmin(0)
-    return Probe(x_mean, y_mean, weights[best, :, torch.arange(y.shape[1])].T)
+    errors = (y_mean + (x_val.double() - x_mean) @ weights - y_val.double()).square()
+    error, spread = errors.mean(1), errors.std(1)
+    best, column = error.argmin(0), torch.arange(y.shape[1])
+    bound = error[best, column] + spread[best, column] / len(errors[0]) ** 0.5
+    strongest = (torch.arange(len(STRENGTHS))[:, None] * (error <= bound)).amax(0)
+    return Probe(x_mean, y_mean, weights[strongest, :, column].T)
 
 
 def r_squared(y: Float[Tensor, "n p"], y_hat: Float[Tensor, "n p"]) -> float:

@@ -94,6 +94,19 @@ def test_ridge_agrees_with_its_normal_equations():
     assert shrunk.weight.norm() < 0.3 * weight.norm()  # where nothing is to be learned, the strongest
 
 
+def test_of_penalties_that_serve_as_well_the_strongest() -> None:
+    """Two features that say the same: read together, as what each says, not off the small difference between them."""
+    g = torch.Generator().manual_seed(0)
+
+    def pairs(n: int) -> tuple[torch.Tensor, torch.Tensor]:
+        x = torch.randn(n, 1, generator=g).double()
+        both = torch.cat([x, x + 1e-3 * torch.randn(n, 1, generator=g)], dim=1)
+        return both, x + 0.3 * torch.randn(n, 1, generator=g)
+
+    probe = fit_probe(*pairs(300), *pairs(300))
+    torch.testing.assert_close(probe.weight, torch.full((2, 1), 0.5).double(), atol=0.05, rtol=0)
+
+
 def test_r_squared_of_known_answers():
     y = torch.tensor([[0.0], [1.0], [2.0]])
     assert r_squared(y, y) == 1
