@@ -211,6 +211,12 @@ def _at_odds(config: Config) -> Iterator[str]:
             f"encoder.channels needs {stages} stages or more to reach {LATENT_SIDE}x{LATENT_SIDE} from "
             f"encoder.patch={encoder.patch}; write for example encoder.channels={[32] * (stages - 1) + [16]}"
         )
+    waves = 3 * encoder.patch**2  # as many frequencies and colours as a patch has numbers
+    if encoder.start == "cosines" and encoder.channels and encoder.channels[0] > waves:
+        yield (
+            f"encoder.start=cosines has {waves} filters for a patch of {encoder.patch}x{encoder.patch} pixels, not "
+            f"{encoder.channels[0]}; write for example encoder.patch=8"
+        )
     if config.context > config.denoiser.cond_channels:
         yield (
             f"denoiser.cond_channels={config.denoiser.cond_channels} is shared by the {config.context} actions of the "

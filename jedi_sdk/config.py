@@ -32,6 +32,7 @@ class ReplayConfig:
 class EncoderConfig:
     patch: Literal[1, 2, 4, 8] = 2  # 1; stride of the first convolution (a cheaper first stage when > 1)
     channels: tuple[int, ...] = (32, 32, 32, 16)  # (32, 32, 32, 16); one stage each, the last is the latent's
+    start: Literal["random", "cosines"] = "random"  # not given; cosines: low frequencies of each patch, then learned
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,7 @@ class ObjectiveConfig:
     target_net: Literal["stop_grad", "ema"] = "stop_grad"  # stop_grad; where the target latent comes from
     predict: Literal["latent", "change"] = "change"  # latent; z[t+1], or the standardised z[t+1] - z[t]
     relative_to_mean: bool = True  # False; features minus those of the mean frame: what never changes weighs nothing
-    latent_scale: Literal["none", "standard"] = "standard"  # none; standard: running mean and one running std
+    latent_scale: Literal["none", "standard", "channels"] = "standard"  # none; by one std, or each channel's
     switch: Literal["random", "always", "never", "alternate"] = "random"  # random; own prediction fed back
     clamp: bool = True  # True; s*tanh(z/s) on encoder's and denoiser's output
     clamp_scale: float = 3.0  # 3

@@ -230,6 +230,7 @@ def test_an_error_says_what_to_write_instead(override: str, expected: str) -> No
     ("denoiser.cond_channels=3", "shared by the 8 actions of the context"),
     ("encoder={patch: 1, channels: [32, 16]}", "write for example encoder.channels=[32, 32, 16]"),
     ("encoder={patch: 8, channels: []}", "encoder.channels needs 1 stage"),
+    ("encoder={patch: 2, start: cosines}", "encoder.start=cosines has 12 filters for a patch of 2x2 pixels, not 32"),
     ("pixel.depths=[]", "pixel.depths has 0 levels, and a frame's 64 pixels allow 1 to 7"),
     ("pixel.depths=[1, 1, 1, 1, 1, 1, 1, 1]", "pixel.depths has 8 levels"),
     ("pixel.heads_channels=100", "pixel.heads_channels: 100 channels do not split into equal groups of about 32"),

@@ -13,7 +13,7 @@ from typing import Any
 from jedi_sdk.checkpoint.names import CheckpointError
 from jedi_sdk.settings import flatten, nest
 
-SCHEMA = 6
+SCHEMA = 7
 Values = dict[str, Any]
 
 ABSENT_IN_1 = {  # what settings mean that schema 1, or its older files, did not have
@@ -74,6 +74,7 @@ MIGRATIONS: dict[int, Callable[[Values], Values]] = {
     3: _lacking("optim.weights_ema", 0.0, newer=4),  # dreamed with the weights as they were trained
     4: _lacking("run.compile", False, newer=5),  # compiled nothing
     5: _lacking("actor_critic.reward", "sample", newer=6),
+    6: _lacking("encoder.start", "random", newer=7),
 }
 
 

@@ -82,7 +82,7 @@ class Denoiser(nn.Module):
         """F of equation 8: (n, c, h, w) scaled noisy input and context -> (n, c, h, w)."""
         cond = self.embed(self.embed_noise(c_noise) + self.embed_act(act))
         o = self.objective
-        context = z.flatten(1, 2) / (o.latent_std if o.latent_scale == "standard" else o.sigma_data)
+        context = z.flatten(1, 2) / (o.sigma_data if o.latent_scale == "none" else o.latent_std)
         return self.unet(torch.cat([y_scaled, context], dim=1), cond).float()
 
     def regress(self, z: Float[Tensor, "n k c h w"], act: Int64[Tensor, "n k"]) -> Float[Tensor, "n c h w"]:

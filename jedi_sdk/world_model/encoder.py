@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from jedi_sdk.config import EncoderConfig
 from jedi_sdk.layers import Conv2d
 from jedi_sdk.nn import ConvBlock
+from jedi_sdk.world_model.cosine_start import start_with_cosines
 
 FRAME_SIZE = 64
 LATENT_SIZE = 8
@@ -33,8 +34,9 @@ class Encoder(nn.Module):
     One block a stage, as many 2x2 max-pools behind the first stages as bring 64 down to 8. ``config.patch`` > 1
     replaces the full-resolution start by one strided convolution.
 
-    What lies behind the last pool is computed in float32, under autocast too: a game moves little of a frame, and what
-    bfloat16 rounds off the whole is not little beside that (docs/method.md, implementation detail 36).
+    What lies behind the last pool, all of it where there is none, is computed in float32, under autocast too: a game
+    moves little of a frame, and what bfloat16 rounds off the whole is not little beside that (docs/method.md,
+    implementation detail 36).
     """
 
     def __init__(self, config: EncoderConfig) -> None:
@@ -42,13 +44,16 @@ class Encoder(nn.Module):
         stages = config.channels
         pools = int(math.log2(FRAME_SIZE // config.patch // LATENT_SIZE))
         widths = [stages[0], *stages]
-        layers: list[nn.Module] = [_stem(config.patch, stages[0])]
+        stem = _stem(config.patch, stages[0])
+        layers: list[nn.Module] = [stem]
         for i in range(len(stages)):
             layers.append(ConvBlock(widths[i], widths[i + 1]))
             if i < pools:
                 layers.append(nn.MaxPool2d(2))
         self.layers = nn.Sequential(*layers)
-        self.rough = 1 + 2 * pools  # layers up to the last pool
+        if config.start == "cosines":
+            start_with_cosines(stem, [layer for layer in layers if isinstance(layer, ConvBlock)])
+        self.rough = 1 + 2 * pools if pools else 0  # layers up to the last pool
         self.latent_shape = (stages[-1], LATENT_SIZE, LATENT_SIZE)
 
     def forward(self, x: Float[Tensor, "n 3 H W"]) -> Float[Tensor, "n c h w"]:

@@ -38,13 +38,15 @@ class FrameMean(nn.Module):
 
 
 class LatentScale(nn.Module):
-    """Standardises latents to mean 0 (per element) and one common std of ``target``."""
+    """Standardises latents to mean 0 (per element) and a std of ``target``: one for all, or that of each channel."""
 
-    def __init__(self, latent_shape: tuple[int, int, int], target: float, momentum: float) -> None:
+    def __init__(
+        self, latent_shape: tuple[int, int, int], target: float, momentum: float, each_channel: bool = False
+    ) -> None:
         super().__init__()
         self.target, self.momentum = target, momentum
         self.register_buffer("mean", torch.zeros(latent_shape))
-        self.register_buffer("var", torch.ones(()))
+        self.register_buffer("var", torch.ones(latent_shape[0], 1, 1) if each_channel else torch.ones(()))
         self.register_buffer("batches", torch.zeros(()))
         self.mean: Tensor
         self.var: Tensor
@@ -61,7 +63,7 @@ class LatentScale(nn.Module):
         """
         std = (self.var + EPSILON**2).sqrt()
         if mask is not None and z.requires_grad:
-            mean, var = _moments(z, mask)
+            mean, var = self._moments(z, mask)
             std_batch = (var + EPSILON**2).sqrt()  # not sqrt(var): its slope at 0 is infinite
             shift, stretch = (mean - self.mean).detach() / std, (std_batch / std).detach()
             return self.target * ((z - mean) / std_batch * stretch + shift)
@@ -69,21 +71,19 @@ class LatentScale(nn.Module):
 
     @torch.no_grad()
     def update(self, z: Float[Tensor, "*n c h w"], mask: Bool[Tensor, "*n"]) -> None:
-        mean, var = _moments(z, mask)
+        mean, var = self._moments(z, mask)
         rate = _rate(self.batches, self.momentum)
         self.mean.lerp_(mean, rate)
         self.var.lerp_(var, rate)
         self.batches.add_(1)
 
-
-def _moments(
-    z: Float[Tensor, "*n c h w"], mask: Bool[Tensor, "*n"]
-) -> tuple[Float[Tensor, "c h w"], Float[Tensor, ""]]:
-    """Of the real latents: each element's mean, and the variance of all elements around theirs."""
-    real = mask[..., None, None, None].to(z.dtype)
-    count = real.sum().clamp(min=1)
-    mean = (z * real).flatten(0, -4).sum(0) / count
-    return mean, ((z - mean).square() * real).sum() / (count * mean.numel())
+    def _moments(self, z: Float[Tensor, "*n c h w"], mask: Bool[Tensor, "*n"]) -> tuple[Float[Tensor, "c h w"], Tensor]:
+        """Of the real latents: each element's mean, and the variance around it of all elements, or of a channel's."""
+        real = mask[..., None, None, None].to(z.dtype)
+        count = real.sum().clamp(min=1)
+        mean = (z * real).flatten(0, -4).sum(0) / count
+        spread = ((z - mean).square() * real).flatten(0, -4).sum(0) / count
+        return mean, spread.mean((1, 2), keepdim=True) if self.var.ndim else spread.mean()
 
 
 class TargetScale(nn.Module):

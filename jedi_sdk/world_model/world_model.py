@@ -50,7 +50,7 @@ class WorldModel(nn.Module):
         self.denoiser: Denoiser = denoiser or Denoiser(shape, num_actions, config.context, config.denoiser, o)
         self.heads: Heads = heads or Heads(shape, num_actions, config.heads)
         self.frame_mean = FrameMean((FRAME_SIZE, FRAME_SIZE, 3))
-        self.latent_scale = LatentScale(shape, o.latent_std, o.scale_momentum)
+        self.latent_scale = LatentScale(shape, o.latent_std, o.scale_momentum, o.latent_scale == "channels")
         self.target_scale = TargetScale(o.sigma_data, o.scale_momentum)
         self.target = Target(o, self.target_scale, quantised=config.space == "pixel")
         self.decoder = None if o.decoder == "none" else Decoder(shape)  # an ablation
@@ -87,7 +87,7 @@ class WorldModel(nn.Module):
 
     def _to_latent(self, features: Tensor, mask: Tensor | None = None) -> Tensor:
         """``mask``: which frames of a batch that teaches the encoder are real."""
-        z = self.latent_scale(features, mask) if self.objective.latent_scale == "standard" else features
+        z = features if self.objective.latent_scale == "none" else self.latent_scale(features, mask)
         return clamp(z, self.objective.clamp_scale) if self.objective.clamp else z
 
     # -- learning -----------------------------------------------------------------------------------------------

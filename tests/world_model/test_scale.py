@@ -20,6 +20,15 @@ def test_latents_get_mean_0_per_element_and_one_common_std() -> None:
     assert float(z[:, 1].std() / z[:, 0].std()) == pytest.approx(3, rel=0.05)  # not one std for each
 
 
+def test_each_channel_may_have_a_std_of_its_own() -> None:
+    scale = LatentScale(SHAPE, target=0.5, momentum=0.99, each_channel=True)
+    centre, spread = torch.randn(SHAPE), torch.tensor([0.1, 0.3])[:, None, None]
+    for _ in range(300):
+        scale.update(centre + spread * torch.randn(8, 4, *SHAPE), torch.ones(8, 4, dtype=torch.bool))
+    z = scale(centre + spread * torch.randn(4_000, *SHAPE))
+    assert z.std((0, 2, 3)).tolist() == pytest.approx([0.5, 0.5], rel=0.05)
+
+
 def test_the_first_batch_is_believed_and_the_next_ones_averaged_until_the_momentum_takes_over() -> None:
     scale, real = LatentScale(SHAPE, target=1.0, momentum=0.75), torch.ones(2, dtype=torch.bool)
     means = []
@@ -29,10 +38,11 @@ def test_the_first_batch_is_believed_and_the_next_ones_averaged_until_the_moment
     assert means == pytest.approx([8, 4, 4, 4, 3])  # 1, 1/2, 1/3, 1/4, then 1/4 again
 
 
-def test_frames_of_no_episode_do_not_count() -> None:
+@pytest.mark.parametrize("each_channel", [False, True])
+def test_frames_of_no_episode_do_not_count(each_channel: bool) -> None:
     z = torch.randn(6, 4, *SHAPE)
     mask = torch.rand(6, 4) < 0.5
-    some, only = LatentScale(SHAPE, 0.5, 0.99), LatentScale(SHAPE, 0.5, 0.99)
+    some, only = LatentScale(SHAPE, 0.5, 0.99, each_channel), LatentScale(SHAPE, 0.5, 0.99, each_channel)
     some.update(torch.where(mask[..., None, None, None], z, 1e3), mask)
     only.update(z[mask], torch.ones(int(mask.sum()), dtype=torch.bool))
     torch.testing.assert_close(some.mean, only.mean)

@@ -15,7 +15,8 @@ from jedi_sdk.world_model import WorldModel
 from .table import OF_LATENTS, SHAPE, B, T, Table, build, plain, segment, with_objective
 
 SIGMA_DATA, K = 0.5, 4
-SCALES = list(itertools.product(["latent", "change"], ["none", "standard"], ["none", "tracked"], [False, True]))
+LATENT_SCALES = ["none", "standard", "channels"]
+SCALES = list(itertools.product(["latent", "change"], LATENT_SCALES, ["none", "tracked"], [False, True]))
 scales = pytest.mark.parametrize(("predict", "latent_scale", "target_scale", "clamp"), SCALES)
 
 
@@ -37,7 +38,9 @@ class ByHand:
         for features in batches:
             real = features[mask]
             means.append(real.mean(0))
-            variances.append((real - means[-1]).square().mean())
+            spread = (real - means[-1]).square()
+            each = self.variant["latent_scale"] == "channels"
+            variances.append(spread.mean((0, 2, 3), keepdim=True)[0] if each else spread.mean())
             self.mean, self.var = sum(means) / len(means), sum(variances) / len(variances)
             self.z = self.latents(features)
             y = self.unscaled(K)[mask[:, K]]
@@ -45,8 +48,8 @@ class ByHand:
             self.rms = (sum(squares) / len(squares)) ** 0.5
 
     def latents(self, features: torch.Tensor) -> torch.Tensor:
-        standard = self.variant["latent_scale"] == "standard"
-        z = SIGMA_DATA * (features - self.mean) / self.var.sqrt() if standard else features
+        scaled = self.variant["latent_scale"] != "none"
+        z = SIGMA_DATA * (features - self.mean) / self.var.sqrt() if scaled else features
         return 3 * torch.tanh(z / 3) if self.variant["clamp"] else z
 
     def unscaled(self, t: int) -> torch.Tensor:

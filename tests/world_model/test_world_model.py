@@ -112,7 +112,7 @@ def test_an_encoder_keeps_what_a_gradient_needs_only_where_it_is_taught(tiny, se
 VALUES = {
     "target_net": ["stop_grad", "ema"],
     "predict": ["latent", "change"],
-    "latent_scale": ["none", "standard"],
+    "latent_scale": ["none", "standard", "channels"],
     "switch": ["random", "always", "never", "alternate"],
     "clamp": [True, False],
     "predictor": ["diffusion", "mse"],
