@@ -9,7 +9,7 @@ from difflib import get_close_matches
 from math import inf, isfinite, log2
 from typing import Any, Literal, get_args, get_origin
 
-from jedi_sdk.config import Config, ConfigError
+from jedi_sdk.config import Config, ConfigError, EncoderConfig
 from jedi_sdk.settings import Settings, flatten, nearest_keys
 
 EXPECTED = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
@@ -211,12 +211,8 @@ def _at_odds(config: Config) -> Iterator[str]:
             f"encoder.channels needs {stages} stages or more to reach {LATENT_SIDE}x{LATENT_SIDE} from "
             f"encoder.patch={encoder.patch}; write for example encoder.channels={[32] * (stages - 1) + [16]}"
         )
-    waves = 3 * encoder.patch**2  # as many frequencies and colours as a patch has numbers
-    if encoder.start == "cosines" and encoder.channels and encoder.channels[0] > waves:
-        yield (
-            f"encoder.start=cosines has {waves} filters for a patch of {encoder.patch}x{encoder.patch} pixels, not "
-            f"{encoder.channels[0]}; write for example encoder.patch=8"
-        )
+    if encoder.start == "cosines":
+        yield from _about_cosines(encoder)
     if config.context > config.denoiser.cond_channels:
         yield (
             f"denoiser.cond_channels={config.denoiser.cond_channels} is shared by the {config.context} actions of the "
@@ -225,6 +221,19 @@ def _at_odds(config: Config) -> Iterator[str]:
     segment = config.context + config.objective.predicted_steps
     if config.replay.capacity < segment:
         yield f"replay.capacity must hold a segment, {segment} frames; write replay.capacity=10000"
+
+
+def _about_cosines(encoder: EncoderConfig) -> Iterator[str]:
+    waves = 3 * LATENT_SIDE**2  # as many frequencies and colours as a patch has numbers
+    if encoder.patch != LATENT_SIDE:
+        yield "encoder.start=cosines wants nothing pooled behind it; write encoder.patch=8 or encoder.start=random"
+    elif encoder.channels and encoder.channels[0] > waves:
+        yield f"encoder.start=cosines has {waves} filters, not {encoder.channels[0]}; write encoder.channels=[32, 16]"
+    elif encoder.channels and min(encoder.channels) < encoder.channels[-1]:
+        yield (
+            f"encoder.start=cosines hands {min(encoder.channels)} of its filters on, and the last of encoder.channels "
+            f"wants {encoder.channels[-1]}; write for example encoder.channels=[32, 16]"
+        )
 
 
 def _about_pixels(config: Config) -> Iterator[str]:

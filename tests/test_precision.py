@@ -90,11 +90,12 @@ def test_the_attention_of_a_gpu_is_that_of_a_cpu(dtype: torch.dtype) -> None:
     torch.testing.assert_close(_attend(q, k, v), F.scaled_dot_product_attention(q, k, v), rtol=rounding, atol=rounding)
 
 
+@pytest.mark.parametrize("config", [EncoderConfig(patch=4), EncoderConfig(patch=8, start="cosines")])
 @pytest.mark.parametrize("seed", [0, 1, 2])
-def test_what_moves_in_a_game_is_not_lost_in_rounding(seed: int) -> None:
+def test_what_moves_in_a_game_is_not_lost_in_rounding(seed: int, config: EncoderConfig) -> None:
     """Little of a frame moves: all in bfloat16, the change of the latents would be off by three hundredths and more."""
     torch.manual_seed(seed)
-    encoder = Encoder(EncoderConfig(patch=4, channels=(32, 32, 32, 16)))
+    encoder = Encoder(config)
     frames = pixels(_play("breakout", 64, seed))
     with torch.no_grad():
         wanted = encoder(frames).diff(dim=0)

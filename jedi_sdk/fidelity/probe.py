@@ -27,7 +27,8 @@ def fit_probe(
     x: Float[Tensor, "n d"], y: Float[Tensor, "n p"], x_val: Float[Tensor, "m d"], y_val: Float[Tensor, "m p"]
 ) -> Probe:
     """Fits on ``x, y``; each column of ``y`` gets the greatest strength that serves it as well on the validation set as
-    the best does, within a standard error (Hastie et al., The Elements of Statistical Learning, 7.10).
+    the best does, within a standard error (Hastie et al., The Elements of Statistical Learning, 7.10); rows are taken
+    for independent, which moments of one stretch of play are not quite.
 
     Where many serve about as well, the best of them is chance. A weak one builds on small differences between features
     that go together wherever it was fitted; a dream in which they go together a little less is then misread.
@@ -42,7 +43,7 @@ def fit_probe(
     penalties = (STRENGTHS * eigenvalues.mean()).clamp(min=1e-12)[:, None, None]
     weights = basis @ (shared / (eigenvalues.clamp(min=0)[:, None] + penalties))
     errors = (y_mean + (x_val.double() - x_mean) @ weights - y_val.double()).square()
-    error, spread = errors.mean(1), errors.std(1)
+    error, spread = errors.mean(1), errors.std(1, correction=0)
     best, column = error.argmin(0), torch.arange(y.shape[1])
     bound = error[best, column] + spread[best, column] / len(errors[0]) ** 0.5
     strongest = (torch.arange(len(STRENGTHS))[:, None] * (error <= bound)).amax(0)

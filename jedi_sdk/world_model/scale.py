@@ -11,6 +11,7 @@ from jaxtyping import Bool, Float, UInt8
 from torch import Tensor, nn
 
 EPSILON = 1e-6
+FLOOR = 1e-4  # of the channels' mean variance: a channel in which nothing moves is not blown up
 
 
 class FrameMean(nn.Module):
@@ -61,10 +62,10 @@ class LatentScale(nn.Module):
         A shift of all latents alike would be taken back by the statistics and changes nothing; a gradient that does
         not know it pushes the encoder on and on in that direction, faster than the running mean can follow.
         """
-        std = (self.var + EPSILON**2).sqrt()
+        std = _std(self.var)
         if mask is not None and z.requires_grad:
             mean, var = self._moments(z, mask)
-            std_batch = (var + EPSILON**2).sqrt()  # not sqrt(var): its slope at 0 is infinite
+            std_batch = _std(var)
             shift, stretch = (mean - self.mean).detach() / std, (std_batch / std).detach()
             return self.target * ((z - mean) / std_batch * stretch + shift)
         return (z - self.mean) * (self.target / std)
@@ -84,6 +85,12 @@ class LatentScale(nn.Module):
         mean = (z * real).flatten(0, -4).sum(0) / count
         spread = ((z - mean).square() * real).flatten(0, -4).sum(0) / count
         return mean, spread.mean((1, 2), keepdim=True) if self.var.ndim else spread.mean()
+
+
+def _std(var: Tensor) -> Tensor:
+    """Not sqrt(var): its slope at 0 is infinite."""
+    floor = FLOOR * var.mean() if var.ndim else 0.0
+    return (var + floor + EPSILON**2).sqrt()
 
 
 class TargetScale(nn.Module):

@@ -38,6 +38,19 @@ def test_the_first_batch_is_believed_and_the_next_ones_averaged_until_the_moment
     assert means == pytest.approx([8, 4, 4, 4, 3])  # 1, 1/2, 1/3, 1/4, then 1/4 again
 
 
+def test_a_channel_in_which_nothing_moves_is_not_blown_up() -> None:
+    """Its rounding errors, a hundred thousandth of what the other channel moves by, grow a hundredfold at most."""
+    scale, real = LatentScale(SHAPE, 0.5, 0.99, each_channel=True), torch.ones(200, dtype=torch.bool)
+    features = torch.tensor([1.0, 1e-5])[:, None, None] * torch.randn(200, *SHAPE)
+    scale.update(features, real)
+    features.requires_grad_()
+    z = scale(features, real)
+    assert float(z[:, 1].detach().std()) < 2e-3 * float(z[:, 0].detach().std())
+    (z * torch.randn_like(z)).sum().backward()
+    assert features.grad is not None
+    assert float(features.grad[:, 1].std()) < 200 * float(features.grad[:, 0].std())
+
+
 @pytest.mark.parametrize("each_channel", [False, True])
 def test_frames_of_no_episode_do_not_count(each_channel: bool) -> None:
     z = torch.randn(6, 4, *SHAPE)
