@@ -28,6 +28,7 @@ if os.environ.get("JAXTYPING_DISABLE", "0").lower() not in ("1", "true"):
     install_import_hook([f"jedi_sdk.{name}" for name in WITH_SHAPES], "beartype.beartype")  # before their import
 
 from jedi_sdk.config import Config  # noqa: E402
+from jedi_sdk.envs import make_single  # noqa: E402
 from jedi_sdk.presets import TINY  # noqa: E402
 
 torch.set_num_threads(1)
@@ -55,3 +56,16 @@ def _wake(module: torch.nn.Module) -> torch.nn.Module:
         if not parameter.any():
             torch.nn.init.normal_(parameter, std=0.3)
     return module
+
+
+@pytest.fixture
+def random_play() -> Callable[[str, int, int], torch.Tensor]:
+    """Frames of ``(game, steps, seed)``, played at random: uint8 (steps, 64, 64, 3)."""
+    return _random_play
+
+
+def _random_play(game: str, steps: int, seed: int) -> torch.Tensor:
+    env = make_single(game)
+    env.reset(seed=seed)
+    env.action_space.seed(seed)
+    return torch.stack([torch.as_tensor(env.step(env.action_space.sample())[0]) for _ in range(steps)])

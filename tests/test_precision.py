@@ -11,7 +11,6 @@ from torch import Tensor, nn
 from jedi_sdk.actor_critic import ActorCritic
 from jedi_sdk.benchmark.speed.ours import noise
 from jedi_sdk.config import Config, EncoderConfig
-from jedi_sdk.envs import make_single
 from jedi_sdk.learner import PARTS, Learner
 from jedi_sdk.nn import _attend
 from jedi_sdk.precision import Precision
@@ -92,21 +91,13 @@ def test_the_attention_of_a_gpu_is_that_of_a_cpu(dtype: torch.dtype) -> None:
 
 @pytest.mark.parametrize("config", [EncoderConfig(patch=4), EncoderConfig(patch=8, start="cosines")])
 @pytest.mark.parametrize("seed", [0, 1, 2])
-def test_what_moves_in_a_game_is_not_lost_in_rounding(seed: int, config: EncoderConfig) -> None:
+def test_what_moves_in_a_game_is_not_lost_in_rounding(seed: int, config: EncoderConfig, random_play) -> None:
     """Little of a frame moves: all in bfloat16, the change of the latents would be off by three hundredths and more."""
     torch.manual_seed(seed)
     encoder = Encoder(config)
-    frames = pixels(_play("breakout", 64, seed))
+    frames = pixels(random_play("breakout", 64, seed))
     with torch.no_grad():
         wanted = encoder(frames).diff(dim=0)
         with torch.autocast("cpu", torch.bfloat16):
             found = encoder(frames).diff(dim=0)
     assert (found - wanted).square().mean() < 0.01 * wanted.square().mean()
-
-
-def _play(game: str, steps: int, seed: int) -> Tensor:
-    """Frames of random play, (steps, 64, 64, 3)."""
-    env = make_single(game)
-    env.reset(seed=seed)
-    env.action_space.seed(seed)
-    return torch.stack([torch.as_tensor(env.step(env.action_space.sample())[0]) for _ in range(steps)])

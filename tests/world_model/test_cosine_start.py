@@ -5,7 +5,6 @@ import torch
 from torch import Tensor
 
 from jedi_sdk.config import EncoderConfig
-from jedi_sdk.envs import make_single
 from jedi_sdk.world_model import Encoder
 from jedi_sdk.world_model.cosine_start import low_frequencies
 from jedi_sdk.world_model.encoder import pixels
@@ -47,8 +46,8 @@ def test_all_of_it_learns() -> None:
         optimizer.step()
 
 
-def test_less_of_it_flickers_from_frame_to_frame_of_boxing_than_of_random_filters() -> None:
-    frames = pixels(_play("boxing", 64))
+def test_less_of_it_flickers_from_frame_to_frame_of_boxing_than_of_random_filters(random_play) -> None:
+    frames = pixels(random_play("boxing", 64, 0))
     with torch.no_grad():
         assert _flicker(cosines()(frames)) < 0.75 * _flicker(Encoder(EncoderConfig(patch=8))(frames))
 
@@ -56,14 +55,6 @@ def test_less_of_it_flickers_from_frame_to_frame_of_boxing_than_of_random_filter
 def cosines() -> Encoder:
     torch.manual_seed(0)
     return Encoder(EncoderConfig(patch=8, start="cosines"))
-
-
-def _play(game: str, steps: int) -> Tensor:
-    """Frames of random play, (steps, 64, 64, 3)."""
-    env = make_single(game)
-    env.reset(seed=0)
-    env.action_space.seed(0)
-    return torch.stack([torch.as_tensor(env.step(env.action_space.sample())[0]) for _ in range(steps)])
 
 
 def _flicker(z: Tensor) -> float:
