@@ -1,8 +1,8 @@
 """A start for the encoder that can be foreseen: the lowest frequencies of every patch, and nothing else yet.
 
 Filters drawn at random answer to the finest grain of a patch. A boxer that moves by less than a pixel then changes
-half of its latent, by an amount that a denoiser can hardly learn (docs/method.md, implementation detail 38). Cosines of
-low frequency change little, and smoothly, as things move.
+much of its latent, in a way that is hard to learn (docs/method.md, implementation detail 38). Cosines of low frequency
+change little, and smoothly, as things move.
 """
 
 from __future__ import annotations
