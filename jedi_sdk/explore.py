@@ -1,7 +1,7 @@
 """Random actions that last: what a policy does not do yet, so that dreams know what would come of it.
 
 A dream can only pay for what the world model has seen. A policy that has settled somewhere, a paddle against the wall,
-collects nothing else, its dreams know nothing else, and it never learns better (``docs/results.md`` has the figures).
+collects nothing else, its dreams know nothing else, and it never learns better: ``docs/experiments/policy.md``.
 """
 
 from __future__ import annotations
