@@ -9,7 +9,6 @@ import numpy as np
 import torch
 from gymnasium.vector import VectorEnv
 
-from jedi_sdk.envs import UnsupportedEnvError
 from jedi_sdk.replay import Replay
 from jedi_sdk.types import Policy
 
@@ -60,8 +59,6 @@ class Collector:
         act = self._act(policy)
         obs, rew, term, trunc, info = self.envs.step(act)
         alive = ~self.dead
-        if not np.isfinite(rew).all():
-            raise UnsupportedEnvError(f"the game paid {rew}: every reward must be a finite number")
         lives = lives_left(info, len(alive))
         lost = (lives < self.lives) if self.life_loss_ends else np.zeros_like(alive)
         end = (term | lost) & alive

@@ -11,7 +11,7 @@ import torch
 from gymnasium.wrappers import TimeLimit
 from torch import Tensor
 
-from jedi_sdk.envs import Game, resolve_game
+from jedi_sdk.envs import Game, UnsupportedEnvError, resolve_game
 from jedi_sdk.evaluate import SHOWN_EVERY, evaluate
 
 LIMIT = 2 * SHOWN_EVERY
@@ -56,3 +56,10 @@ def test_games_that_a_limit_ends_are_counted(game: Game) -> None:
 def test_games_that_end_by_themselves_are_not(game: Game) -> None:
     result = evaluate(always(1), game, 1, 0, True, torch.device("cpu"))
     assert (result.cut, result.mean, result.lengths) == (0, 2.0, [1])
+
+
+@pytest.mark.parametrize("num_games", [1, 2], ids=["in this process", "in processes of their own"])
+def test_a_game_that_pays_no_number_has_no_score(num_games: int) -> None:
+    mad = resolve_game(lambda: gymnasium.wrappers.TransformReward(Waiting(), lambda _: float("nan")))
+    with pytest.raises(UnsupportedEnvError, match=r"Waiting.* paid nan: every reward must be a finite number"):
+        evaluate(always(1), mad, num_games, 0, True, torch.device("cpu"))

@@ -29,7 +29,8 @@ class ImageEnv(gymnasium.Wrapper):
     ``render()`` is the environment's own picture where it draws RGB arrays, else the last frame enlarged.
 
     Raises:
-        UnsupportedEnvError: not a gymnasium.Env, no image, or no discrete actions.
+        UnsupportedEnvError: not a gymnasium.Env, no image, or no discrete actions; in a step, a reward that is no
+            finite number.
     """
 
     def __init__(self, env: gymnasium.Env):
@@ -46,6 +47,8 @@ class ImageEnv(gymnasium.Wrapper):
 
     def step(self, action: Any):
         obs, rew, term, trunc, info = self.env.step(action + self._first)
+        if not np.isfinite(rew):
+            raise UnsupportedEnvError(f"{self.unwrapped} paid {rew}: every reward must be a finite number")
         return self._frame(obs), rew, term, trunc, info
 
     def render(self) -> Any:
