@@ -44,6 +44,16 @@ def test_dreams_stand_beside_what_really_happened(run: Path, tmp_path: Path) -> 
     assert blue.max() > 200  # the paddle, on the left, where catch itself is
 
 
+def test_no_figure_is_given_of_steps_that_no_game_reached(run: Path, tmp_path: Path) -> None:
+    code, said = jedi("dream", run, "--side-by-side", "--episodes", 2, "--horizon", 50, "--out", tmp_path / "far.mp4")
+    assert code == 0, said
+    figures = said.partition("error over repeat-last's: ")[2].splitlines()[0]
+    steps = [figure.rpartition(" ")[2] for figure in figures.split(", ")]
+    assert steps[0] == "1"
+    assert "50" not in steps  # catch is over by then
+    assert "nan" not in figures
+
+
 def test_the_agents_own_dreams(run: Path, tmp_path: Path) -> None:
     code, said = jedi("dream", run, "--episodes", 2, "--horizon", 5, "--out", tmp_path / "own.mp4")
     assert code == 0, said

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 from collections.abc import Callable
@@ -47,7 +48,7 @@ class ImageEnv(gymnasium.Wrapper):
 
     def step(self, action: Any):
         obs, rew, term, trunc, info = self.env.step(action + self._first)
-        if not np.isfinite(rew):
+        if not math.isfinite(rew):
             raise UnsupportedEnvError(f"{self.unwrapped} paid {rew}: every reward must be a finite number")
         return self._frame(obs), rew, term, trunc, info
 
