@@ -63,16 +63,16 @@ def ceiling(
 ) -> None:
     """Trains the same actor-critic on true latents of the real game: what it would learn in perfect dreams.
 
+    Ctrl-C ends the learning; what was learned until then is played.
+
     [bold]Example[/]
     [cyan]jedi bench ceiling runs/b0 --updates 5000[/]
     """
     from jedi_sdk import JEDI
     from jedi_sdk.benchmark.ceiling import measure_ceiling
-    from jedi_sdk.progress import progress_bar
 
     agent = JEDI.from_pretrained(run, device=device, overrides=set_ or [])
-    with progress_bar("awake", updates) as report:
-        found = measure_ceiling(agent, updates, episodes, seed, every, out, report)
+    found = measure_ceiling(agent, updates, episodes, seed, every, out)
     score, steps = _figures(found.evaluation)
     typer.echo(f"{found.updates:,} updates, {found.env_steps:,} real steps: return {score}, {steps} steps a game")
     write_json(json_file, found.to_dict())

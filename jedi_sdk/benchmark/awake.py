@@ -42,6 +42,11 @@ class Awake:
         return imagine(self, actor, self._state, horizon, rng, memory)
 
     @property
+    def recent(self) -> float:
+        """The mean return of the games that ended last; NaN before one has."""
+        return float(np.mean(self.scores)) if self.scores else float("nan")
+
+    @property
     def _state(self) -> DreamState:
         assert self.real.history is not None
         return self.real.history.state

@@ -11,14 +11,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from torch import Tensor
 
 from jedi_sdk.agent import JEDI
 from jedi_sdk.benchmark.awake import Awake
 from jedi_sdk.evaluate import Evaluation
+from jedi_sdk.interrupt import Interrupt
 from jedi_sdk.learner import Learner
-from jedi_sdk.progress import Report
+from jedi_sdk.progress import RunProgress
 
 
 @dataclass(frozen=True)
@@ -35,34 +35,52 @@ class Ceiling:
 
 
 def measure_ceiling(
-    agent: JEDI, updates: int, episodes: int, seed: int, every: int, out: Path | None, report: Report
+    agent: JEDI, updates: int, episodes: int, seed: int, every: int, out: Path | None, progress: bool = True
 ) -> Ceiling:
     """Makes the agent forget its policy and learn another, for ``updates``, from what its encoder makes of the real
-    game. Every ``every`` updates there is a point of the curve, and the agent as it is goes to the folder ``out``."""
-    config, precision = agent.config, agent.precision
+    game. Every ``every`` updates there is a point of the curve, and the agent as it is goes to the folder ``out``.
+    Ctrl-C ends the learning, and what was learned until then is played."""
     agent.forget_policy(seed)
-    learner = Learner(config, agent.world_model, agent.actor_critic, precision)
+    curve = _learn_awake(agent, updates, seed, every, out, progress)
+    evaluation = agent.evaluate(episodes, seed=seed, progress=progress)
+    return Ceiling(evaluation, int(curve[-1]["updates"]), int(curve[-1]["env_steps"]), curve)
+
+
+def _learn_awake(
+    agent: JEDI, updates: int, seed: int, every: int, out: Path | None, progress: bool
+) -> list[dict[str, float]]:
+    config = agent.config
+    learner = Learner(config, agent.world_model, agent.actor_critic, agent.precision)
     real = agent.real_env(config.optim.batch_size, to_numpy=False)
-    curve, per_update = [], config.optim.batch_size * config.actor_critic.horizon
+    curve, bar, interrupt = [], RunProgress(updates, progress), Interrupt()
     try:
         awake = Awake(real, config.env.life_loss_ends, seed)
-        for i in range(1, updates + 1):
-            with precision.autocast():
-                rollout = awake.rollout(learner.actor, config.actor_critic.horizon, learner.rng)
-            with precision.autocast():
-                losses = agent.actor_critic.loss(rollout)
-            terms = learner.descend("actor_critic", losses, i - 1)
-            if i % every == 0 or i == updates:
-                curve.append(_point(i, i * per_update, awake, terms))
-                report(i, f"return {curve[-1]['return']:.3g}")
-                if out:
-                    agent.save_pretrained(out)
+        with bar, interrupt.listening():
+            for done in range(1, updates + 1):
+                terms = _update(agent, learner, awake, done - 1)
+                bar.show(f"{agent.game.name}, awake", done, {"return": awake.recent})
+                last = done == updates or interrupt.requested
+                if done % every == 0 or last:
+                    env_steps = done * config.optim.batch_size * config.actor_critic.horizon
+                    curve.append(_point(done, env_steps, awake, terms))
+                    bar.line("  ".join(f"{name} {value:.6g}" for name, value in curve[-1].items()))
+                    if out:
+                        agent.save_pretrained(out)
+                if last:
+                    break
     finally:
         real.close()
-    return Ceiling(agent.evaluate(episodes, seed=seed, progress=False), updates, updates * per_update, curve)
+    return curve
+
+
+def _update(agent: JEDI, learner: Learner, awake: Awake, done: int) -> dict[str, Tensor]:
+    with agent.precision.autocast():
+        rollout = awake.rollout(learner.actor, agent.config.actor_critic.horizon, learner.rng)
+    with agent.precision.autocast():
+        losses = agent.actor_critic.loss(rollout)
+    return learner.descend("actor_critic", losses, done)
 
 
 def _point(updates: int, env_steps: int, awake: Awake, terms: dict[str, Tensor]) -> dict[str, float]:
-    recent = float(np.mean(awake.scores)) if awake.scores else float("nan")
     watched = ("policy/entropy", "policy/value", "imagined/reward")
-    return {"updates": updates, "env_steps": env_steps, "return": recent} | {k: terms[k].item() for k in watched}
+    return {"updates": updates, "env_steps": env_steps, "return": awake.recent} | {k: terms[k].item() for k in watched}

@@ -2,6 +2,9 @@
 
 import json
 import math
+import signal
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -77,7 +80,7 @@ def test_a_lost_life_ends_what_the_policy_learns_from():
 
 def test_the_policy_learns_catch_awake():
     found = measure_ceiling(
-        JEDI.from_pretrained("catch"), updates=400, episodes=100, seed=0, every=100, out=None, report=silent
+        JEDI.from_pretrained("catch"), updates=400, episodes=100, seed=0, every=100, out=None, progress=False
     )
     assert found.env_steps == 400 * 32 * 7
     assert [point["updates"] for point in found.curve] == [100, 200, 300, 400]
@@ -143,3 +146,18 @@ def test_both_from_the_shell(tmp_path, agent):
     assert result.exit_code == 0, result.output
     entropies = [point["policy/entropy"] for point in json.loads((tmp_path / "d.json").read_text())["curve"]]
     assert entropies == pytest.approx([math.log(3)] * 2)  # a fresh policy, which cannot move
+
+
+def test_what_was_learned_awake_until_ctrl_c_is_played(tmp_path, agent):
+    folder, out, figures = agent.save_pretrained(tmp_path / "agent"), tmp_path / "awake", tmp_path / "c.json"
+    told = ["--updates", "1000000", "--every", "2", "--episodes", "4", "--out", out, "--json", figures]
+    command = [sys.executable, "-m", "jedi_cli", "bench", "ceiling", folder, *told]
+    with subprocess.Popen([*map(str, command)], stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        assert process.stderr.readline().startswith("updates 2  env_steps 448  return ")
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=60) == 0
+    found = json.loads(figures.read_text())
+    assert 2 <= found["updates"] == found["curve"][-1]["updates"] < 1_000_000
+    assert found["evaluation"]["episodes"] == 4
+    assert JEDI.from_pretrained(str(out)).predict(np.zeros((64, 64, 3), np.uint8))[0] in range(3)
