@@ -8,6 +8,7 @@ from pathlib import Path
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, LogLocator, NullLocator, StrMethodFormatter
 
 from jedi_sdk.benchmark.speed.result import TITLES
 from jedi_sdk.benchmark.speed.scaling import Point, Scaling
@@ -26,6 +27,8 @@ def plot_scaling(scaling: Scaling, path: Path) -> None:
             _line(whole[column], scaling, part, lambda point: MILLI * point.seconds)
             _line(each[column], scaling, part, lambda point: MILLI * point.seconds / point.n)
         each[column].set_xlabel(label)
+        for axes in (whole[column], each[column]):
+            _plain_numbers(axes, sorted({point.n for part in parts for point in scaling.of(part)}))
     whole[0].set_ylabel("milliseconds")
     each[0].set_ylabel("milliseconds for each")
     machine = scaling.machine
@@ -38,3 +41,12 @@ def _line(axes: Axes, scaling: Scaling, part: str, value: Callable[[Point], floa
     axes.loglog([point.n for point in points], [value(point) for point in points], ".-", label=TITLES[part])
     axes.legend(fontsize="small")
     axes.spines[["top", "right"]].set_visible(False)
+
+
+def _plain_numbers(axes: Axes, measured: list[int]) -> None:
+    axes.xaxis.set_major_locator(FixedLocator(measured))
+    axes.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.yaxis.set_major_formatter(StrMethodFormatter("{x:,g}"))
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_minor_locator(NullLocator())
