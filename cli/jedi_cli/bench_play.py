@@ -22,6 +22,12 @@ Policy = Annotated[
     typer.Option(metavar="RUN", help="An agent with the same encoder and another policy; can be repeated."),
 ]
 Steps = Annotated[int, typer.Option(metavar="N", min=1, help="Real steps for each policy, and about as many dreamed.")]
+Asleep = Annotated[
+    bool,
+    typer.Option(
+        "--asleep", help="Learn in dreams that begin where the real games stand: what the dream's errors alone cost."
+    ),
+]
 Out = Annotated[
     Path | None, typer.Option(metavar="DIR", help="Keep the agent with the policy it learned.", show_default=False)
 ]
@@ -56,6 +62,7 @@ def ceiling(
     episodes: Episodes = 50,
     every: Every = 100,
     seed: Seed = 0,
+    asleep: Asleep = False,
     set_: Set = None,
     out: Out = None,
     json_file: Json = None,
@@ -65,14 +72,15 @@ def ceiling(
 
     Ctrl-C ends the learning; what was learned until then is played.
 
-    [bold]Example[/]
+    [bold]Examples[/]
     [cyan]jedi bench ceiling runs/b0 --updates 5000[/]
+    [cyan]jedi bench ceiling runs/b0 --updates 5000 --asleep[/]
     """
     from jedi_sdk import JEDI
     from jedi_sdk.benchmark.ceiling import measure_ceiling
 
     agent = JEDI.from_pretrained(run, device=device, overrides=set_ or [])
-    found = measure_ceiling(agent, updates, episodes, seed, every, out)
+    found = measure_ceiling(agent, updates, episodes, seed, every, out, asleep)
     score, steps = _figures(found.evaluation)
     typer.echo(f"{found.updates:,} updates, {found.env_steps:,} real steps: return {score}, {steps} steps a game")
     write_json(json_file, found.to_dict())

@@ -12,7 +12,9 @@ from jedi_sdk.actor_critic import Actor
 from jedi_sdk.collect import lives_left
 from jedi_sdk.dream import RealEnv, imagine
 from jedi_sdk.rng import Rng
-from jedi_sdk.types import DreamState, Rollout
+from jedi_sdk.types import DreamState, LSTMState, Rollout
+from jedi_sdk.world_model import WorldModel
+from jedi_sdk.world_model.heads import Reading
 
 RECENT = 100  # finished real games that are remembered
 
@@ -37,9 +39,15 @@ class Awake:
 
     def rollout(self, actor: Actor, horizon: int, rng: Rng) -> Rollout:
         """The next ``horizon`` steps of all games, the policy's memory burnt in on the last frames as for a dream."""
+        return imagine(self, actor, self._state, horizon, rng, self._memory(actor))
+
+    def dream(self, world_model: WorldModel, actor: Actor, horizon: int, rng: Rng, reward: Reading) -> Rollout:
+        """What ``world_model`` makes of them from here; the games stay where they are."""
+        return imagine(world_model, actor, self._state, horizon, rng, self._memory(actor), reward=reward)
+
+    def _memory(self, actor: Actor) -> LSTMState:
         now = self.real.starts()
-        memory = actor.actor_critic.burn_in(now.z, now.mask)
-        return imagine(self, actor, self._state, horizon, rng, memory)
+        return actor.actor_critic.burn_in(now.z, now.mask)
 
     @property
     def recent(self) -> float:

@@ -2,7 +2,9 @@
 
 Everything else is as in a run: the same networks, loss, optimiser, horizon and batch. Only the world model is gone,
 and the game, seen through the frozen encoder, stands in its place, for as many steps as one likes. Where this learns
-and the run does not, the dream is at fault; where this does not learn either, the policy is.
+and the run does not, the dream is at fault; where this does not learn either, the policy is. Or the policy learns
+asleep, in dreams that begin where the real game stands and that it goes on playing: what is then missing is what the
+world model errs by, and not what a run's dreams begin with or that they were once young.
 """
 
 from __future__ import annotations
@@ -35,19 +37,26 @@ class Ceiling:
 
 
 def measure_ceiling(
-    agent: JEDI, updates: int, episodes: int, seed: int, every: int, out: Path | None, progress: bool = True
+    agent: JEDI,
+    updates: int,
+    episodes: int,
+    seed: int,
+    every: int,
+    out: Path | None,
+    asleep: bool = False,
+    progress: bool = True,
 ) -> Ceiling:
     """Makes the agent forget its policy and learn another, for ``updates``, from what its encoder makes of the real
-    game. Every ``every`` updates there is a point of the curve, and the agent as it is goes to the folder ``out``.
-    Ctrl-C ends the learning, and what was learned until then is played."""
+    game, or ``asleep`` from dreams that begin there. Every ``every`` updates there is a point of the curve, and the
+    agent as it is goes to the folder ``out``. Ctrl-C ends the learning, and what was learned until then is played."""
     agent.forget_policy(seed)
-    curve = _learn_awake(agent, updates, seed, every, out, progress)
+    curve = _learn(agent, updates, seed, every, out, asleep, progress)
     evaluation = agent.evaluate(episodes, seed=seed, progress=progress)
     return Ceiling(evaluation, int(curve[-1]["updates"]), int(curve[-1]["env_steps"]), curve)
 
 
-def _learn_awake(
-    agent: JEDI, updates: int, seed: int, every: int, out: Path | None, progress: bool
+def _learn(
+    agent: JEDI, updates: int, seed: int, every: int, out: Path | None, asleep: bool, progress: bool
 ) -> list[dict[str, float]]:
     config = agent.config
     learner = Learner(config, agent.world_model, agent.actor_critic, agent.precision)
@@ -57,8 +66,8 @@ def _learn_awake(
         awake = Awake(real, config.env.life_loss_ends, seed)
         with bar, interrupt.listening():
             for done in range(1, updates + 1):
-                terms = _update(agent, learner, awake, done - 1)
-                bar.show(f"{agent.game.name}, awake", done, {"return": awake.recent})
+                terms = _update(agent, learner, awake, done - 1, asleep)
+                bar.show(f"{agent.game.name}, {'asleep' if asleep else 'awake'}", done, {"return": awake.recent})
                 last = done == updates or interrupt.requested
                 if done % every == 0 or last:
                     env_steps = done * config.optim.batch_size * config.actor_critic.horizon
@@ -73,11 +82,14 @@ def _learn_awake(
     return curve
 
 
-def _update(agent: JEDI, learner: Learner, awake: Awake, done: int) -> dict[str, Tensor]:
+def _update(agent: JEDI, learner: Learner, awake: Awake, done: int, asleep: bool) -> dict[str, Tensor]:
+    c, dreamed = agent.config.actor_critic, None
     with agent.precision.autocast():
-        rollout = awake.rollout(learner.actor, agent.config.actor_critic.horizon, learner.rng)
+        if asleep:
+            dreamed = awake.dream(agent.world_model, learner.actor, c.horizon, learner.rng, c.reward)
+        lived = awake.rollout(learner.actor, c.horizon, learner.rng)
     with agent.precision.autocast():
-        losses = agent.actor_critic.loss(rollout)
+        losses = agent.actor_critic.loss(dreamed or lived)
     return learner.descend("actor_critic", losses, done)
 
 

@@ -62,6 +62,20 @@ def test_awake_steps_the_real_game(agent):
     assert len(awake.scores) == int(rollout.end.sum())
 
 
+def test_asleep_dreams_begin_where_the_games_stand_which_stay_there(agent):
+    awake, rng = Awake(agent.real_env(6, to_numpy=False), True, seed=3), Rng(2, torch.device("cpu"))
+    actor = Actor(agent.actor_critic, Rng(1, torch.device("cpu")))
+    lived = awake.rollout(actor, 3, rng)
+    dreamed = awake.dream(agent.world_model, actor, 4, rng, "sample")
+    assert dreamed.act.shape == (6, 4)
+    torch.testing.assert_close(dreamed.z[:, 0], lived.z[:, -1])
+    after = awake.rollout(actor, 1, rng)
+    torch.testing.assert_close(after.z[:, 0], lived.z[:, -1])
+    assert not torch.equal(dreamed.z[:, 1], after.z[:, 1])
+    for one, two in zip(dreamed.lstm, after.lstm, strict=True):  # the same memory of the same frames
+        torch.testing.assert_close(one, two)
+
+
 def test_a_lost_life_ends_what_the_policy_learns_from():
     agent = JEDI("breakout", preset="tiny", seed=0)
     awake = Awake(agent.real_env(4, to_numpy=False), True, seed=0)
@@ -85,6 +99,14 @@ def test_the_policy_learns_catch_awake():
     assert found.env_steps == 400 * 32 * 7
     assert [point["updates"] for point in found.curve] == [100, 200, 300, 400]
     assert found.curve[-1]["return"] > found.curve[0]["return"] + 0.4
+    assert found.evaluation.mean > 0.3
+
+
+def test_the_policy_learns_catch_asleep_in_a_true_dream():
+    found = measure_ceiling(
+        JEDI.from_pretrained("catch"), 400, episodes=100, seed=0, every=200, out=None, asleep=True, progress=False
+    )
+    assert found.curve[-1]["return"] > found.curve[0]["return"]
     assert found.evaluation.mean > 0.3
 
 
