@@ -48,6 +48,8 @@ Json = Annotated[
 
 
 def write_json(file: Path | None, figures: Any) -> None:
-    """What was measured, where ``--json`` asks for it."""
+    """What was measured, where ``--json`` asks for it; null where that is no number, as JSON has none for it."""
     if file:
-        file.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+        from jedi_sdk.fidelity.report import finite
+
+        file.write_text(json.dumps(finite(figures), indent=2, allow_nan=False) + "\n", encoding="utf-8")

@@ -77,6 +77,6 @@ def finite(value: Any) -> Any:
     """The same with None for what is no number."""
     if isinstance(value, dict):
         return {key: finite(entry) for key, entry in value.items()}
-    if isinstance(value, list):
+    if isinstance(value, list | tuple):
         return [finite(entry) for entry in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value

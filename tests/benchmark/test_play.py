@@ -170,6 +170,17 @@ def test_both_from_the_shell(tmp_path, agent):
     assert entropies == pytest.approx([math.log(3)] * 2)  # a fresh policy, which cannot move
 
 
+def test_before_a_game_has_ended_there_is_no_return(tmp_path):
+    folder = JEDI("catch", preset="tiny", seed=0, device="cpu").save_pretrained(
+        tmp_path / "tiny"
+    )  # dreams 3 of 7 steps
+    told = ["bench", "ceiling", str(folder), "--updates", "1", "--episodes", "2", "--json", str(tmp_path / "c.json")]
+    result = CliRunner().invoke(app, told)
+    assert result.exit_code == 0, result.output
+    assert "NaN" not in (tmp_path / "c.json").read_text()
+    assert json.loads((tmp_path / "c.json").read_text())["curve"][0]["return"] is None
+
+
 def test_what_was_learned_awake_until_ctrl_c_is_played(tmp_path, agent):
     folder, out, figures = agent.save_pretrained(tmp_path / "agent"), tmp_path / "awake", tmp_path / "c.json"
     told = ["--updates", "1000000", "--every", "2", "--episodes", "4", "--out", out, "--json", figures]
