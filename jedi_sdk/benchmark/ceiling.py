@@ -9,6 +9,7 @@ world model errs by, and not what a run's dreams begin with or that they were on
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -60,25 +61,21 @@ def _learn(
 ) -> list[dict[str, float]]:
     config = agent.config
     learner = Learner(config, agent.world_model, agent.actor_critic, agent.precision)
-    real = agent.real_env(config.optim.batch_size, to_numpy=False)
     curve, bar, interrupt = [], RunProgress(updates, progress), Interrupt()
-    try:
+    with closing(agent.real_env(config.optim.batch_size, to_numpy=False)) as real, bar, interrupt.listening():
         awake = Awake(real, config.env.life_loss_ends, seed)
-        with bar, interrupt.listening():
-            for done in range(1, updates + 1):
-                terms = _update(agent, learner, awake, done - 1, asleep)
-                bar.show(f"{agent.game.name}, {'asleep' if asleep else 'awake'}", done, {"return": awake.recent})
-                last = done == updates or interrupt.requested
-                if done % every == 0 or last:
-                    env_steps = done * config.optim.batch_size * config.actor_critic.horizon
-                    curve.append(_point(done, env_steps, awake, terms))
-                    bar.line("  ".join(f"{name} {value:.6g}" for name, value in curve[-1].items()))
-                    if out:
-                        agent.save_pretrained(out)
-                if last:
-                    break
-    finally:
-        real.close()
+        for done in range(1, updates + 1):
+            terms = _update(agent, learner, awake, done - 1, asleep)
+            bar.show(f"{agent.game.name}, {'asleep' if asleep else 'awake'}", done, {"return": awake.recent})
+            last = done == updates or interrupt.requested
+            if done % every == 0 or last:
+                env_steps = done * config.optim.batch_size * config.actor_critic.horizon
+                curve.append(_point(done, env_steps, awake, terms))
+                bar.line("  ".join(f"{name} {value:.6g}" for name, value in curve[-1].items()))
+                if out:
+                    agent.save_pretrained(out)
+            if last:
+                break
     return curve
 
 
