@@ -49,6 +49,14 @@ ProbeSteps = Annotated[
         "latents.",
     ),
 ]
+PlayedBy = Annotated[
+    str | None,
+    typer.Option(
+        metavar="AGENT",
+        help="Whose play is held out, as for `jedi eval`: does what was learned from random play hold in better play? "
+        "Without it, random play as well.",
+    ),
+]
 Every = Annotated[int, typer.Option(metavar="N", min=1, help="Updates between two measurements.")]
 Prune = Annotated[
     float,
@@ -71,6 +79,7 @@ def variants(
     frames: Frames = 40_000,
     contexts: Contexts = 512,
     probe_steps: ProbeSteps = 16_000,
+    played_by: PlayedBy = None,
     every: Every = 500,
     prune: Prune = 0.0,
     out: Out = Path("runs/variants"),
@@ -86,6 +95,7 @@ def variants(
     [cyan]jedi bench variants --games breakout --variants all-grid --updates 3000 --prune 3[/]
     [cyan]jedi bench variants --games breakout,pong --variants default,ema,"mine:objective.switch=never"[/]
     """
+    from jedi_sdk import JEDI
     from jedi_sdk.benchmark import Contest, find_variants
 
     if list_:
@@ -104,6 +114,7 @@ def variants(
         every=every,
         prune=prune,
         device=device,
+        player=JEDI.from_pretrained(played_by, device=device) if played_by else None,
     )
     try:
         contest.run()

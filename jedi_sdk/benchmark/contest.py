@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from jedi_sdk.agent import JEDI
 from jedi_sdk.benchmark.entry import HORIZON, Entry
 from jedi_sdk.benchmark.result import Result, load_results
 from jedi_sdk.benchmark.stage import Stage, set_stage
 from jedi_sdk.benchmark.variants import Variant
-from jedi_sdk.config import Config
+from jedi_sdk.config import Config, ConfigError
 from jedi_sdk.envs import resolve_game
 from jedi_sdk.interrupt import Interrupt
 from jedi_sdk.load import build_config
@@ -31,10 +32,11 @@ SAVE_EVERY = 250  # updates that a killed process may lose
 class Contest:
     """What is compared, for how long, and the folder ``out`` in which it is kept.
 
-    ``frames`` real steps to learn from, ``contexts`` held-out ones to dream from and ``probe_steps`` for the probe of
-    displacement, which reads the more off the same latents the more it has; all played by ``Sticky``. Measured every
-    ``every`` updates. ``prune`` > 0 gives an entry up once its error ratio is so many times the best that another
-    variant had on the same game and seed after as many updates.
+    ``frames`` real steps to learn from, ``contexts`` held-out ones to dream from and ``probe_steps`` for the probe
+    of displacement, which reads the more off the same latents the more it has; all played by ``Sticky``, but that
+    the held-out ones are from the play of ``player``, where there is one: how far do dreams hold in play that is
+    unlike what they have learned from? Measured every ``every`` updates. ``prune`` > 0 gives an entry up once its
+    error ratio is so many times the best that another variant had on the same game and seed after as many updates.
     """
 
     games: Sequence[str]
@@ -50,6 +52,7 @@ class Contest:
     every: int = 500
     prune: float = 0.0
     device: str = "auto"
+    player: JEDI | None = None
 
     def run(self, progress: bool = True) -> list[Result]:
         """Trains what is not done yet; the results of everything in ``out``.
@@ -59,6 +62,7 @@ class Contest:
         that was made with other settings or frames.
         """
         games = [resolve_game(game).name for game in self.games]
+        self._refuse_other_game(games)
         configs = {(g, v.name, s): self._config(g, v, s) for g in games for v in self.variants for s in self.seeds}
         bar, interrupt = RunProgress(len(configs) * self.updates, progress), Interrupt()
         keep_memory()
@@ -81,6 +85,13 @@ class Contest:
             seed=seed,
         )
 
+    def _refuse_other_game(self, games: list[str]) -> None:
+        if self.player and (others := [game for game in games if game != self.player.game.name]):
+            raise ConfigError(
+                f"the agent that is to play what is held out plays {self.player.game.name}, and not {others[0]}: name "
+                "its game alone"
+            )
+
     def _stage(self, config: Config, bar: RunProgress, done: int) -> Stage:
         """One stage serves all variants: it depends on nothing that they change."""
         precision = choose_precision(choose_device(self.device), config.run.dtype)
@@ -89,7 +100,7 @@ class Contest:
             bar.show(f"{config.game}: {what}", done, {})
 
         game, sizes = resolve_game(config.game), (self.frames, self.contexts, self.probe_steps, HORIZON)
-        return set_stage(game, config, precision, *sizes, tell)
+        return set_stage(game, config, precision, *sizes, tell, self.player)
 
     def _entry(self, name: str, config: Config, stage: Stage) -> Entry:
         precision = choose_precision(choose_device(self.device), config.run.dtype)

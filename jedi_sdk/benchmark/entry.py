@@ -23,7 +23,7 @@ from jedi_sdk.config import Config
 from jedi_sdk.fidelity import OpenLoop, open_loop
 from jedi_sdk.fidelity.displacement import measure_displacement
 from jedi_sdk.fidelity.progress import silent
-from jedi_sdk.fidelity.report import ENDS, REWARDS, finite
+from jedi_sdk.fidelity.report import finite, rewards_and_ends
 from jedi_sdk.fidelity.subject import Subject
 from jedi_sdk.health import RunError, latent_health, refuse_collapse
 from jedi_sdk.learner import Learner
@@ -95,8 +95,7 @@ class Entry:
             "latent": health,
             **{name: self._by_step(getattr(loop, name)) for name in ("ratio", "repeat_fraction", "size", "liveliness")},
             "ratio_learned": self._by_step(self._dream(self.stage.learned()).ratio),
-            "reward": loop.rew.to_dict(REWARDS),
-            "termination": loop.end.to_dict(ENDS),
+            **rewards_and_ends(loop),
             "displacement": self._displacement(),
         }
         self.world_model.train()

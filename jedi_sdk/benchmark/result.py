@@ -16,10 +16,10 @@ SCHEMA = 1
 class Result:
     """One entry's curve. A point holds, by ``updates``: ``seconds`` of training, ``loss``, ``latent`` (std,
     effective rank, repeat-last error), ``ratio``, ``repeat_fraction``, ``size`` and ``liveliness`` by dreamed step,
-    ``ratio_learned`` (for moments that were learned from: much less than ``ratio`` says that those are known by heart;
-    absent in curves from before it was measured), ``reward`` and ``termination`` (balanced accuracy, frequencies,
-    confusion) and ``displacement`` (R² by thing and number of steps). ``stopped`` says why an entry was given up,
-    None where it was not.
+    ``ratio_learned`` (for moments that were learned from: much less than ``ratio`` says that those are known by
+    heart; absent in curves from before it was measured), ``reward`` and ``termination`` (balanced accuracy,
+    frequencies, confusion; those off the real frames are absent in old curves) and ``displacement`` (R² by thing
+    and number of steps). ``stopped`` says why an entry was given up, None where it was not.
     """
 
     game: str

@@ -21,7 +21,7 @@ from jedi_sdk.fidelity import OpenLoop, open_loop
 from jedi_sdk.fidelity.held_out import HeldOut, play_held_out
 from jedi_sdk.fidelity.measure import HELD_OUT
 from jedi_sdk.fidelity.progress import part
-from jedi_sdk.fidelity.report import ENDS, REWARDS, finite
+from jedi_sdk.fidelity.report import finite, rewards_and_ends
 from jedi_sdk.fidelity.subject import Player, Subject
 from jedi_sdk.precision import Precision, choose_precision
 from jedi_sdk.progress import Report
@@ -123,4 +123,4 @@ def _one_step(model: WorldModel, way: Precision, segment: Segment, sampler: Samp
 def _figures(loop: OpenLoop) -> dict[str, Any]:
     """By dreamed step: error over repeat-last's, motion over the real; rewards and ends dreamed and real."""
     by_step = {name: getattr(loop, name).tolist() for name in ("ratio", "liveliness", "size")}
-    return finite({**by_step, "reward": loop.rew.to_dict(REWARDS), "termination": loop.end.to_dict(ENDS)})
+    return finite({**by_step, **rewards_and_ends(loop)})

@@ -76,6 +76,16 @@ def _displacement(thing: str) -> Callable[[dict[str, Any]], str]:
     return figure
 
 
+def _off_frames(name: str, rare: tuple[str, ...]) -> Callable[[dict[str, Any]], str]:
+    def figure(point: dict[str, Any]) -> str:
+        if "frequency_encoded" not in point[name]:
+            return UNKNOWN
+        share = sum(point[name]["frequency_encoded"][c] or 0.0 for c in rare)
+        return f"{_figure(point[name]['balanced_accuracy_encoded'])}, {share:.2%}"
+
+    return figure
+
+
 def _accuracy(name: str) -> Callable[[dict[str, Any]], str]:
     return lambda point: f"{_figure(point[name]['balanced_accuracy'])} ({_figure(point[name]['trivial'])})"
 
@@ -100,11 +110,13 @@ TABLES: dict[str, Sequence[Column]] = {
         ("3, from frames learned", _learned),
     ],
     "Displacement over 3 dreamed steps, R² (from encoded)": [(thing, _displacement(thing)) for thing in THINGS],
-    "Dreamed rewards and ends: balanced accuracy (trivial), how often dreamed / really": (
+    "Rewards and ends: balanced accuracy (trivial), how often dreamed / really; both off real frames": (
         ("reward", _accuracy("reward")),
         ("how often", _frequency("reward", ("-1", "1"))),
+        ("off real frames", _off_frames("reward", ("-1", "1"))),
         ("end", _accuracy("termination")),
         ("how often", _frequency("termination", ("ends",))),
+        ("off real frames", _off_frames("termination", ("ends",))),
     ),
     "Latents; spread (size) and motion of the dream at step 50 over the real": (
         ("std", _latent("std_data")),

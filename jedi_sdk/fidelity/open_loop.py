@@ -38,6 +38,8 @@ class OpenLoop:
     dreamed_motion: Float[Tensor, "horizon"]  # the same in the dream
     rew: Confusion  # of the reward's sign: -1, 0, 1
     end: Confusion  # of termination: goes on, ends
+    rew_encoded: Confusion  # the same two where the heads are shown the real frames: what the dream is not to blame for
+    end_encoded: Confusion
 
     def __add__(self, other: OpenLoop) -> OpenLoop:
         sums = {f.name: getattr(self, f.name) + getattr(other, f.name) for f in fields(self)}
@@ -82,14 +84,16 @@ def open_loop(world_model: WorldModel, segment: Segment, rng: Rng, sampler: Samp
     """How true the dreams from the contexts of ``segment`` are, over the ``horizon`` frames that it holds
     beyond them, with ``sampler`` in place of the world model's own.
 
-    Reward and termination are the dream's samples, as a policy would meet them. Call it under
-    ``precision.autocast()``.
+    Reward and termination are the dream's samples, as a policy would meet them; and samples of what the heads make of
+    the encoded frames themselves. Call it under ``precision.autocast()``.
     """
     z = encode_frames(world_model, segment.obs)
-    z_hat, rew, end = dream_along(world_model, segment, z, rng, sampler)
+    z_hat, *dreamed = dream_along(world_model, segment, z, rng, sampler)
+    encoded = read_along(world_model, segment, z, rng)
     last = world_model.context - 1
     real = (segment.mask[:, last:-1] & segment.mask[:, last + 1 :]).cpu()
     z, z_hat, z_last = z[:, last + 1 :].cpu().double(), z_hat.cpu().double(), z[:, last, None].cpu().double()
+    (rew, end), (rew_encoded, end_encoded) = (_confusions(segment, real, *said) for said in (dreamed, encoded))
     before, before_hat = torch.cat([z_last, z[:, :-1]], dim=1), torch.cat([z_last, z_hat[:, :-1]], dim=1)
     return OpenLoop(
         count=real.sum(0),
@@ -100,8 +104,10 @@ def open_loop(world_model: WorldModel, segment: Segment, rng: Rng, sampler: Samp
         dreamed_square=_sum(z_hat, real),
         motion=_sum(z - before, real),
         dreamed_motion=_sum(z_hat - before_hat, real),
-        rew=Confusion.count(_sign(segment.rew[:, last:-1].cpu()[real]), _sign(rew.cpu()[real]), 3),
-        end=Confusion.count(segment.end[:, last:-1].cpu()[real].long(), end.cpu()[real].long(), 2),
+        rew=rew,
+        end=end,
+        rew_encoded=rew_encoded,
+        end_encoded=end_encoded,
     )
 
 
@@ -130,6 +136,32 @@ def dream_along(
         for column, value in zip((zs, rews, ends), (state.z[:, -1], rew, end), strict=True):
             column.append(value)
     return torch.stack(zs, dim=1), torch.stack(rews, dim=1), torch.stack(ends, dim=1)
+
+
+@torch.no_grad()
+def read_along(
+    world_model: WorldModel, segment: Segment, z: Float[Tensor, "b t c h w"], rng: Rng
+) -> tuple[Float[Tensor, "b horizon"], Bool[Tensor, "b horizon"]]:
+    """Reward signs and ends as the heads draw them, shown the encoded frames in place of dreamed ones."""
+    k = world_model.context
+    lstm = world_model.start_from(z[:, :k], segment.act[:, : k - 1], segment.mask[:, :k]).lstm
+    rews, ends = [], []
+    for t in range(k - 1, z.shape[1] - 1):
+        rew, end, lstm = world_model.read(z[:, t], z[:, t + 1], segment.act[:, t], lstm, rng)
+        rews.append(rew)
+        ends.append(end)
+    return torch.stack(rews, dim=1), torch.stack(ends, dim=1)
+
+
+def _confusions(
+    segment: Segment, real: Bool[Tensor, "b horizon"], rew: Float[Tensor, "b horizon"], end: Bool[Tensor, "b horizon"]
+) -> tuple[Confusion, Confusion]:
+    """What was against what was said, of the reward's sign and of termination."""
+    behind = slice(-1 - real.shape[1], -1)
+    return (
+        Confusion.count(_sign(segment.rew[:, behind].cpu()[real]), _sign(rew.cpu()[real]), 3),
+        Confusion.count(segment.end[:, behind].cpu()[real].long(), end.cpu()[real].long(), 2),
+    )
 
 
 def _sum(x: Float[Tensor, "b t c h w"], real: Bool[Tensor, "b t"]) -> Float[Tensor, "t"]:

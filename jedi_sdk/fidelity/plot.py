@@ -70,8 +70,10 @@ def _displacement(axes: Axes, fidelity: Fidelity) -> None:
 
 
 def _accuracy(axes: Axes, fidelity: Fidelity) -> None:
-    both = (fidelity.open_loop.rew, fidelity.open_loop.end)
+    loop = fidelity.open_loop
+    both, encoded = (loop.rew, loop.end), (loop.rew_encoded, loop.end_encoded)
     bars = {
+        "off real frames": (REAL, [confusion.balanced_accuracy for confusion in encoded]),
         "dream": (DREAM, [confusion.balanced_accuracy for confusion in both]),
         "trivial: most frequent class": (TRIVIAL, [confusion.trivial for confusion in both]),
     }

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from jedi_sdk.fidelity.confusion import Confusion
 from jedi_sdk.fidelity.displacement import Displacement
 from jedi_sdk.fidelity.gap import ReturnGap
 from jedi_sdk.fidelity.open_loop import OpenLoop
@@ -55,7 +56,8 @@ class Fidelity:
           variance) and ``repeat_fraction``.
         - ``reward`` (classes "-1", "0", "1") and ``termination`` ("goes on", "ends"): ``balanced_accuracy``;
           ``trivial``, that of always the most frequent class; ``frequency_real`` and ``frequency_dreamed`` by
-          class; ``confusion``, rows real, columns dreamed.
+          class; ``confusion``, rows real, columns dreamed; ``balanced_accuracy_encoded`` and ``frequency_encoded``,
+          the same of what the heads make of the real frames.
         - ``gap``: ``imagined``, ``real`` and ``gap``, each with its ``…_stderr``: the mean sum of reward
           signs over the horizon; ``contexts``.
         - ``displacement``: a list of ``thing steps pairs`` and the R² ``encoded dreamed repeated``.
@@ -65,12 +67,28 @@ class Fidelity:
         plain = {
             **{name: getattr(self, name) for name in PLAIN},
             "open_loop": {name: getattr(loop, name).tolist() for name in names},
-            "reward": loop.rew.to_dict(REWARDS),
-            "termination": loop.end.to_dict(ENDS),
+            **rewards_and_ends(loop),
             "gap": asdict(self.gap),
             "displacement": [asdict(entry) for entry in self.displacement],
         }
         return finite(plain)
+
+
+def rewards_and_ends(loop: OpenLoop) -> dict[str, Any]:
+    """``reward`` and ``termination`` as ``Fidelity.to_dict`` has them; what could not be measured is NaN."""
+    return {
+        "reward": _said(loop.rew, loop.rew_encoded, REWARDS),
+        "termination": _said(loop.end, loop.end_encoded, ENDS),
+    }
+
+
+def _said(dreamed: Confusion, encoded: Confusion, names: tuple[str, ...]) -> dict[str, Any]:
+    told = encoded.to_dict(names)
+    return {
+        **dreamed.to_dict(names),
+        "balanced_accuracy_encoded": told["balanced_accuracy"],
+        "frequency_encoded": told["frequency_dreamed"],
+    }
 
 
 def finite(value: Any) -> Any:

@@ -45,22 +45,27 @@ def _open_loop(fidelity: Fidelity) -> Table:
 def _classes(fidelity: Fidelity) -> Table:
     table = _table(
         "Reward and termination, sampled along the same dreams",
-        ("", "balanced accuracy", "trivial predictor", "how often", "really", "dreamed"),
+        (
+            *("", "balanced accuracy", "off real frames", "trivial predictor"),
+            *("how often", "really", "dreamed", "off real frames"),
+        ),
     )
-    _add_classes(table, "reward's sign", fidelity.open_loop.rew, REWARDS, (0, 2))
-    _add_classes(table, "termination", fidelity.open_loop.end, ENDS, (1,))
+    loop = fidelity.open_loop
+    _add_classes(table, "reward's sign", loop.rew, loop.rew_encoded, REWARDS, (0, 2))
+    _add_classes(table, "termination", loop.end, loop.end_encoded, ENDS, (1,))
     return table
 
 
 def _add_classes(
-    table: Table, name: str, confusion: Confusion, classes: tuple[str, ...], shown: tuple[int, ...]
+    table: Table, name: str, dreamed: Confusion, encoded: Confusion, classes: tuple[str, ...], shown: tuple[int, ...]
 ) -> None:
     """One line a class; the figures of all of them stand in the first."""
-    figures = (name, _figure(confusion.balanced_accuracy), _figure(confusion.trivial))
+    accuracies = (dreamed.balanced_accuracy, encoded.balanced_accuracy, dreamed.trivial)
+    figures = (name, *(_figure(accuracy) for accuracy in accuracies))
     for i in shown:
-        shares = (float(confusion.frequency_real[i]), float(confusion.frequency_dreamed[i]))
-        table.add_row(*figures, classes[i], *(_percent(share) for share in shares))
-        figures = ("", "", "")
+        shares = (dreamed.frequency_real[i], dreamed.frequency_dreamed[i], encoded.frequency_dreamed[i])
+        table.add_row(*figures, classes[i], *(_percent(float(share)) for share in shares))
+        figures = ("",) * len(figures)
 
 
 def _gap(fidelity: Fidelity) -> Table:

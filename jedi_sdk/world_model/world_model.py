@@ -232,12 +232,25 @@ class WorldModel(nn.Module):
         """
         acts = torch.cat([state.act, act[:, None]], dim=1)
         z_next = self.imagine_next(state.z, acts, rng, sampler)
-        pair = torch.stack([state.z[:, -1], z_next], dim=1)
-        logits_rew, logits_end, lstm = self.heads(pair, act[:, None], state.lstm)
-        rew = read_reward(logits_rew[:, 0], reward, rng)
-        end = rng.categorical(logits_end[:, 0]).bool()
+        rew, end, lstm = self.read(state.z[:, -1], z_next, act, state.lstm, rng, reward)
         z = torch.cat([state.z[:, 1:], z_next[:, None]], dim=1)
         return DreamState(z, acts[:, 1:], lstm), rew, end
+
+    @torch.no_grad()
+    def read(
+        self,
+        z: Float[Tensor, "b c h w"],
+        z_next: Float[Tensor, "b c h w"],
+        act: Int64[Tensor, "b"],
+        lstm: LSTMState,
+        rng: Rng,
+        reward: Reading = "sample",
+    ) -> tuple[Float[Tensor, "b"], Bool[Tensor, "b"], LSTMState]:
+        """What the heads say of a transition, dreamed or real: its reward's sign, whether it ends the episode, and
+        their memory behind it.
+        """
+        logits_rew, logits_end, lstm = self.heads(torch.stack([z, z_next], dim=1), act[:, None], lstm)
+        return read_reward(logits_rew[:, 0], reward, rng), rng.categorical(logits_end[:, 0]).bool(), lstm
 
     @torch.no_grad()
     def dream_along(

@@ -18,6 +18,7 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from jedi_cli.main import app
+from jedi_sdk import JEDI
 from jedi_sdk.benchmark import Contest, find_variants
 from jedi_sdk.benchmark.plot import plot_contest
 from jedi_sdk.benchmark.result import SCHEMA, Result, load_results, to_json
@@ -230,6 +231,42 @@ def test_breakout_has_displacement() -> None:
     assert again.fingerprint == stage.fingerprint
     assert 600 <= 4 * more.located.replay.count < 800  # four consoles side by side
     assert more.replay.count == stage.replay.count
+
+
+def test_what_is_held_out_may_be_an_agents_play(done, tmp_path: Path) -> None:
+    """The same frames to learn from; what is measured comes from an agent that goes right and nowhere else."""
+    agent = JEDI("catch", preset="tiny", device="cpu", overrides=["env.epsilon=0"])
+    agent.actor_critic.actor.bias.data[2] = 30
+    (own,) = contest(tmp_path, names="default", updates=2, player=agent).run(progress=False)
+    _, (random, *_) = done
+    assert own.curve[0]["loss"] == random.curve[0]["loss"]
+    assert own.curve[0]["ratio"] != random.curve[0]["ratio"]
+    stage = set_stage(agent.game, TINY, CPU, 300, 40, 1000, 50, silent, agent)
+    held_out = stage.held_out.replay
+    assert (held_out.columns["act"][: held_out.count][~held_out.columns["dead"][: held_out.count]] == 2).all()
+    assert set(stage.replay.columns["act"][: stage.replay.count].flatten()) == {0, 1, 2}
+
+
+def test_an_agent_of_another_game_cannot_play_what_is_held_out(tmp_path: Path) -> None:
+    agent = JEDI("catch", preset="tiny", device="cpu").save_pretrained(tmp_path / "agent")
+    command = ["bench", "variants", "--games", "breakout", "--preset", "tiny", "--played-by", str(agent)]
+    said = CliRunner().invoke(app, [*command, "--out", str(tmp_path / "out")])
+    assert said.exit_code != 0
+    assert "plays catch, and not breakout" in " ".join(said.stderr.split())
+    assert not (tmp_path / "out").exists()
+
+
+def test_curves_from_before_heads_were_shown_real_frames_are_still_reported(done) -> None:
+    _, (result, *_) = done
+    encoded = ("balanced_accuracy_encoded", "frequency_encoded")
+    assert all(name in result.last["reward"] and name in result.last["termination"] for name in encoded)
+    older = {
+        name: {k: v for k, v in value.items() if k not in encoded} if name in ("reward", "termination") else value
+        for name, value in result.last.items()
+    }
+    share = result.last["termination"]["frequency_encoded"]["ends"]
+    assert f", {share:.2%} |" in contest_markdown([result])
+    assert "| off real frames" not in contest_markdown([replace(result, curve=[older])])
 
 
 def test_names_of_variants() -> None:

@@ -122,6 +122,9 @@ def test_the_report_is_json_without_nan(catch: Fidelity, breakout: Fidelity):
         assert report["contexts"] == fidelity.contexts
         assert report["open_loop"]["ratio"][0] == pytest.approx(float(fidelity.open_loop.ratio[0]))
         assert report["reward"]["confusion"] == fidelity.open_loop.rew.matrix.tolist()
+        ends = fidelity.open_loop.end_encoded
+        assert report["termination"]["balanced_accuracy_encoded"] == ends.balanced_accuracy
+        assert report["termination"]["frequency_encoded"]["ends"] == float(ends.frequency_dreamed[1])
         assert len(report["displacement"]) == len(fidelity.displacement)
     assert catch.to_dict()["open_loop"]["ratio"][7] is None  # no episode gets there
 
@@ -135,6 +138,8 @@ def test_the_table_shows_what_was_measured(catch: Fidelity, breakout: Fidelity):
     assert "400 contexts" in texts["catch"]
     assert "random policy" in texts["catch"]
     assert f"{float(catch.open_loop.ratio[0]):.3g}" in texts["catch"]
+    assert f"{catch.open_loop.rew_encoded.balanced_accuracy:.3g}" in texts["catch"]
+    assert "off real frames" in texts["catch"]
     assert "–" in texts["breakout"]  # too few pairs for a probe
     assert "paddle" in texts["breakout"]
     assert "paddle" not in texts["catch"]

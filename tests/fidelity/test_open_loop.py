@@ -47,6 +47,9 @@ class Frozen(WorldModel):
     def step(self, state: DreamState, act: torch.Tensor, rng: Rng, sampler: SamplerConfig | None) -> Any:
         return state, torch.zeros(len(act)), torch.zeros(len(act), dtype=torch.bool)
 
+    def read(self, z: torch.Tensor, z_next: torch.Tensor, act: torch.Tensor, lstm: Any, rng: Rng) -> Any:
+        return torch.zeros(len(act)), torch.zeros(len(act), dtype=torch.bool), lstm
+
 
 def segment(b: int = 6, seed: int = 0) -> Segment:
     g = torch.Generator().manual_seed(seed)
@@ -65,9 +68,9 @@ def segment(b: int = 6, seed: int = 0) -> Segment:
 
 def assert_same(a: OpenLoop, b: OpenLoop) -> None:
     assert torch.equal(a.count, b.count)
-    assert torch.equal(a.rew.matrix, b.rew.matrix)
-    assert torch.equal(a.end.matrix, b.end.matrix)
-    for name in {f.name for f in fields(OpenLoop)} - {"count", "rew", "end"}:
+    counted = ("rew", "end", "rew_encoded", "end_encoded")
+    assert all(torch.equal(getattr(a, name).matrix, getattr(b, name).matrix) for name in counted)
+    for name in {f.name for f in fields(OpenLoop)} - {"count", *counted}:
         torch.testing.assert_close(getattr(a, name), getattr(b, name))
 
 
@@ -94,6 +97,51 @@ def test_a_frozen_dream_is_repeat_last():
     assert loop.rew.balanced_accuracy == pytest.approx(loop.rew.trivial) == pytest.approx(1 / 3)
     assert loop.end.balanced_accuracy == 0.5
     assert loop.end.frequency_dreamed.tolist() == [1, 0]
+
+
+class Knowing(Frozen):
+    """A frozen world whose heads know the real frames by heart."""
+
+    def __init__(self, segment: Segment) -> None:
+        super().__init__(TINY, 3)
+        self.segment, self.t = segment, self.context - 1
+
+    def read(self, z: torch.Tensor, z_next: torch.Tensor, act: torch.Tensor, lstm: Any, rng: Rng) -> Any:
+        t, self.t = self.t, self.t + 1
+        shown = torch.stack([z, z_next]), torch.stack([self.encode(self.segment.obs[:, i]) for i in (t, t + 1)])
+        torch.testing.assert_close(*shown)
+        assert torch.equal(act, self.segment.act[:, t])
+        return self.segment.rew[:, t], self.segment.end[:, t], lstm
+
+
+def test_what_heads_make_of_real_frames_is_not_what_they_make_of_the_dream():
+    """A dream that shows nothing is to blame for what heads do not say there and say of the frames."""
+    played = segment()
+    loop = open_loop(Knowing(played), played, Rng(0))
+    assert loop.rew_encoded.balanced_accuracy == loop.end_encoded.balanced_accuracy == 1.0
+    assert torch.equal(loop.rew_encoded.matrix.sum(1), loop.rew.matrix.sum(1))
+    assert loop.rew.balanced_accuracy == pytest.approx(1 / 3)
+    assert loop.end.balanced_accuracy == 0.5
+
+
+def test_heads_read_real_frames_as_their_loss_does():
+    """Woken heads, one transition after the other from the burnt-in memory: the likeliest class of whole segments."""
+    played = segment()[2:]
+    torch.manual_seed(0)
+    model = WorldModel(TINY, num_actions=3)
+    for parameter in model.heads.parameters():
+        torch.nn.init.normal_(parameter, std=0.5)
+    last = model.heads.out[-1]
+    last.weight.data *= 1e4  # so sure that nothing is left to chance
+    loop = open_loop(model, played, Rng(0))
+    with torch.no_grad():
+        logits, ends, _ = model.heads(model.encode(played.obs), played.act[:, :-1])
+    k = TINY.context - 1
+    said = Confusion.count(played.rew[:, k:-1].long().flatten() + 1, logits[:, k:].argmax(-1).flatten(), 3)
+    ended = Confusion.count(played.end[:, k:-1].long().flatten(), ends[:, k:].argmax(-1).flatten(), 2)
+    assert torch.equal(loop.rew_encoded.matrix, said.matrix)
+    assert torch.equal(loop.end_encoded.matrix, ended.matrix)
+    assert (said.matrix.sum(0) > 0).sum() > 1  # they do not always say the same
 
 
 def test_a_known_error_over_a_known_variance():
