@@ -15,6 +15,7 @@ from jedi_sdk.settings import Settings, flatten, nearest_keys
 EXPECTED = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
 FRACTIONS = (
     "env.epsilon",
+    "heads.dropout",
     "actor_critic.gamma",
     "actor_critic.lambda_",
     "objective.ema_decay",
@@ -205,6 +206,8 @@ def _at_odds(config: Config) -> Iterator[str]:
         yield "replay.recency needs a weight above 0; write for example replay.recency=[0.1, 0.1, 0.1, 0.7]"
     if not config.heads.depths:
         yield "heads.depths must have a stage; write for example heads.depths=[1]"
+    if config.heads.dropout == 1:
+        yield "heads.dropout=1 tells the heads' memory nothing; write for example heads.dropout=0.5"
     stages = max(1, int(log2(LATENT_SIDE / encoder.patch)))  # each of them can halve the frame once
     if len(encoder.channels) < stages:
         yield (

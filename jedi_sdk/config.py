@@ -51,6 +51,10 @@ class HeadsConfig:
     pool: bool = False  # False; a 2x2 pool before the LSTM (a quarter of its input)
     lstm: int = 512  # 512
     attention: bool = True  # True
+    reads: Literal["pair", "change"] = (
+        "pair"  # pair; both latents of a transition, or what one has that the other lacks
+    )
+    dropout: float = 0.0  # 0; share of what the memory is told that is left out in learning
 
 
 @dataclass(frozen=True)

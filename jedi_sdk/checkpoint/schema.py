@@ -13,7 +13,7 @@ from typing import Any
 from jedi_sdk.checkpoint.names import CheckpointError
 from jedi_sdk.settings import flatten, nest
 
-SCHEMA = 7
+SCHEMA = 8
 Values = dict[str, Any]
 
 ABSENT_IN_1 = {  # what settings mean that schema 1, or its older files, did not have
@@ -55,14 +55,14 @@ def _from_2(old: Values) -> Values:
     return {**old, "schema_version": 3, **before, "config": config}
 
 
-def _lacking(name: str, meant: Any, newer: int) -> Callable[[Values], Values]:
-    """To schema ``newer``, which has one more setting: ``name``, that ``meant`` this before."""
+def _lacking(meant: Values, newer: int) -> Callable[[Values], Values]:
+    """To schema ``newer``, which has more settings: these, with what they ``meant`` before."""
 
     def migrate(old: Values) -> Values:
         settings = flatten(old["config"])
-        if name in settings:
-            raise KeyError(name)
-        return {**old, "schema_version": newer, "config": nest({name: meant} | settings)}
+        if early := sorted(settings.keys() & meant.keys()):
+            raise KeyError(early[0])
+        return {**old, "schema_version": newer, "config": nest(meant | settings)}
 
     return migrate
 
@@ -71,10 +71,11 @@ def _lacking(name: str, meant: Any, newer: int) -> Callable[[Values], Values]:
 MIGRATIONS: dict[int, Callable[[Values], Values]] = {
     1: _from_1,
     2: _from_2,
-    3: _lacking("optim.weights_ema", 0.0, newer=4),  # dreamed with the weights as they were trained
-    4: _lacking("run.compile", False, newer=5),  # compiled nothing
-    5: _lacking("actor_critic.reward", "sample", newer=6),
-    6: _lacking("encoder.start", "random", newer=7),
+    3: _lacking({"optim.weights_ema": 0.0}, newer=4),  # dreamed with the weights as they were trained
+    4: _lacking({"run.compile": False}, newer=5),  # compiled nothing
+    5: _lacking({"actor_critic.reward": "sample"}, newer=6),
+    6: _lacking({"encoder.start": "random"}, newer=7),
+    7: _lacking({"heads.reads": "pair", "heads.dropout": 0.0}, newer=8),
 }
 
 

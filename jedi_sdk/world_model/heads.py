@@ -30,8 +30,9 @@ class Heads(nn.Module):
         super().__init__()
         c, h, w = latent_shape
         d, width = config.cond_channels, config.channels
+        self.reads, self.dropout = config.reads, config.dropout
         self.embed_act = nn.Embedding(num_actions, d)
-        self.conv_in = conv3x3(2 * c, width)
+        self.conv_in = conv3x3(2 * c if self.reads == "pair" else c, width)
         self.blocks = nn.ModuleList()
         for stage, depth in enumerate(config.depths):
             self.blocks.extend([Halve(width)] if halving and stage else [])
@@ -50,20 +51,29 @@ class Heads(nn.Module):
         act: Int64[Tensor, "b t"],
         state: LSTMState | None = None,
         mask: Bool[Tensor, "b s"] | None = None,
+        drop: Rng | None = None,
     ) -> tuple[Float[Tensor, "b t 3"], Float[Tensor, "b t 2"], LSTMState]:
         """Logits of the reward sign and of (goes on, ends), for every transition; and the memory behind them.
 
-        ``mask``: which of the first ``s`` transitions are real (the others pad the episode's start).
+        ``mask``: which of the first ``s`` transitions are real (the others pad the episode's start). ``drop``: in
+        learning, what to draw ``dropout`` with.
         """
         b, t = act.shape
-        pairs = torch.cat([z[:, :-1], z[:, 1:]], dim=2).flatten(0, 1)
         cond = self.embed_act(act.flatten())
-        x = self.conv_in(pairs)
+        x = self.conv_in(self._transitions(z[:, :-1], z[:, 1:]).flatten(0, 1))
         for block in self.blocks:
             x = block(x, cond)
-        y, memory = self.lstm(self.norm(x).reshape(b, t, -1), state, mask)
+        told = self.norm(x).reshape(b, t, -1)
+        if drop is not None and self.dropout:
+            told = told * (drop.uniform(*told.shape) >= self.dropout) / (1 - self.dropout)
+        y, memory = self.lstm(told, state, mask)
         logits_rew, logits_end = self.out(y).float().split([NUM_REWARDS, 2], dim=-1)
         return logits_rew, logits_end, memory
+
+    def _transitions(
+        self, z: Float[Tensor, "b t c h w"], z_next: Float[Tensor, "b t c h w"]
+    ) -> Float[Tensor, "b t d h w"]:
+        return z_next - z if self.reads == "change" else torch.cat([z, z_next], dim=2)
 
 
 def read_reward(logits: Float[Tensor, "b 3"], reading: Reading, rng: Rng) -> Float[Tensor, "b"]:

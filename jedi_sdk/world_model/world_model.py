@@ -187,7 +187,7 @@ class WorldModel(nn.Module):
         if self.objective.heads_latents == "dreamed":
             z = self._dream_half(z, segment.act, rng)
         real = segment.mask[:, :-1] & segment.mask[:, 1:]
-        logits_rew, logits_end, _ = self.heads(z, segment.act[:, :-1], mask=real[:, : self.context - 1])
+        logits_rew, logits_end, _ = self.heads(z, segment.act[:, :-1], mask=real[:, : self.context - 1], drop=rng)
         loss_rew = _cross_entropy(logits_rew, segment.rew[:, :-1].sign().long() + 1, real)
         loss_end = _cross_entropy(logits_end, segment.end[:, :-1].long(), real)
         return Losses(loss_rew + loss_end, {"heads/reward": loss_rew.detach(), "heads/termination": loss_end.detach()})

@@ -22,16 +22,22 @@ from jedi_sdk.settings import flatten
 
 KNOWN = np.load(Path(__file__).parent.parent / "data" / "schema1" / "known.npz")  # what the agent did when it was made
 
-# the setting a schema added
-ADDED = {3: "env.explorers", 4: "optim.weights_ema", 5: "run.compile", 6: "actor_critic.reward", 7: "encoder.start"}
+# the settings a schema added
+ADDED = {
+    3: ["env.explorers"],
+    4: ["optim.weights_ema"],
+    5: ["run.compile"],
+    6: ["actor_critic.reward"],
+    7: ["encoder.start"],
+    8: ["heads.dropout", "heads.reads"],
+}
 
 
 def older(config: dict[str, Any], schema: int) -> dict[str, Any]:
     """``config`` without the settings that came after ``schema``."""
-    for added, name in ADDED.items():
-        if added > schema:
-            group, key = name.split(".")
-            del config[group][key]
+    for name in [name for added, names in ADDED.items() if added > schema for name in names]:
+        group, key = name.split(".")
+        del config[group][key]
     return config
 
 
@@ -98,21 +104,25 @@ def test_a_run_of_schema_2_began_with_nobody_elses_weights() -> None:
         (4, replace(TINY, run=replace(TINY.run, compile=False))),
         (5, replace(TINY, actor_critic=replace(TINY.actor_critic, reward="sample"))),
         (6, replace(TINY, encoder=replace(TINY.encoder, start="random"))),
+        (7, replace(TINY, heads=replace(TINY.heads, reads="pair", dropout=0.0))),
     ],
 )
 def test_what_a_schema_does_not_say_means_what_was_done_then(schema: int, meant: Config) -> None:
-    """Dreams by the weights as they were trained, nothing compiled, rewards drawn, encoders from
-    random filters."""
+    """Dreams by the weights as they were trained, nothing compiled, rewards drawn, encoders from random filters, heads
+    that read both latents and are told everything.
+    """
     old = checkpoint.Card(meant, 3, "cpu", "float32").to_json()
     older(old["config"], schema)
     assert checkpoint.Card.from_json({**old, "schema_version": schema}).config == meant
 
 
-@pytest.mark.parametrize("schema", [3, 4, 5, 6])
+@pytest.mark.parametrize("schema", [3, 4, 5, 6, 7])
 def test_a_newer_file_is_not_taken_for_an_older_one(schema: int) -> None:
     newer = checkpoint.Card(TINY, 3, "cpu", "float32").to_json()
     older(newer["config"], schema + 1)
-    with pytest.raises(CheckpointError, match=rf"it is not what schema {schema} has .KeyError: .{ADDED[schema + 1]}."):
+    with pytest.raises(
+        CheckpointError, match=rf"it is not what schema {schema} has .KeyError: .{ADDED[schema + 1][0]}."
+    ):
         checkpoint.Card.from_json({**newer, "schema_version": schema})
 
 
@@ -158,7 +168,7 @@ def test_action_meanings_travel(tmp_path: Path, agent: JEDI) -> None:
         ({"schema_version": ...}, "its schema_version is None"),
         ({"schema_version": 1}, "its schema_version is 1; it must be a number from 2"),
         ({"schema_version": ..., "format": 1}, "it is not what schema 1 has .KeyError: 'action_meanings'"),
-        ({"colour": "red"}, "it says 'colour', which schema 7 does not have"),
+        ({"colour": "red"}, "it says 'colour', which schema 8 does not have"),
         ({"num_actions": ...}, "it does not say num_actions"),
         ({"config__denoiser__wings": 2}, r"it says config\.denoiser\.'wings'"),
         ({"config__space": ...}, r"it does not say config\.space"),
