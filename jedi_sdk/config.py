@@ -51,9 +51,7 @@ class HeadsConfig:
     pool: bool = False  # False; a 2x2 pool before the LSTM (a quarter of its input)
     lstm: int = 512  # 512
     attention: bool = True  # True
-    reads: Literal["pair", "change"] = (
-        "pair"  # pair; both latents of a transition, or what one has that the other lacks
-    )
+    reads: Literal["pair", "change"] = "pair"  # pair; both latents of a transition, or their difference
     dropout: float = 0.0  # 0; share of what the memory is told that is left out in learning
 
 
