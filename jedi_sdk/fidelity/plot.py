@@ -75,11 +75,11 @@ def _accuracy(axes: Axes, fidelity: Fidelity) -> None:
     bars = {
         "off real frames": (REAL, [confusion.balanced_accuracy for confusion in encoded]),
         "dream": (DREAM, [confusion.balanced_accuracy for confusion in both]),
-        "trivial: most frequent class": (TRIVIAL, [confusion.trivial for confusion in both]),
+        "trivial": (TRIVIAL, [confusion.trivial for confusion in both]),
     }
     _bars(axes, ["reward's sign", "termination"], bars, "{:.2f}")
-    axes.set(title="Reward and termination: balanced accuracy", ylabel="mean recall over classes", ylim=(0, 1.2))
-    axes.legend(ncols=2, loc="upper center")
+    axes.set(title="Reward and termination: balanced accuracy", ylabel="mean recall over classes", ylim=(0, 1.25))
+    axes.legend(ncols=3, loc="upper center")
 
 
 def _frequency(axes: Axes, fidelity: Fidelity) -> None:

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from jedi_sdk.fidelity.confusion import Confusion
-from jedi_sdk.fidelity.report import ENDS, REWARDS, Fidelity
+from jedi_sdk.fidelity.report import Fidelity
 
 SHOWN = (1, 2, 3, 5, 10, 15)  # of the dreamed steps
 
 
 def fidelity_table(fidelity: Fidelity) -> RenderableType:
-    tables = [_open_loop(fidelity), _classes(fidelity), _gap(fidelity)]
+    tables = [_open_loop(fidelity), _accuracy(fidelity), _frequency(fidelity), _gap(fidelity)]
     if fidelity.displacement:
         tables.append(_displacement(fidelity))
     return Group(_heading(fidelity), *tables)
@@ -42,30 +43,30 @@ def _open_loop(fidelity: Fidelity) -> Table:
     return table
 
 
-def _classes(fidelity: Fidelity) -> Table:
-    table = _table(
-        "Reward and termination, sampled along the same dreams",
-        (
-            *("", "balanced accuracy", "off real frames", "trivial predictor"),
-            *("how often", "really", "dreamed", "off real frames"),
-        ),
-    )
+def _accuracy(fidelity: Fidelity) -> Table:
     loop = fidelity.open_loop
-    _add_classes(table, "reward's sign", loop.rew, loop.rew_encoded, REWARDS, (0, 2))
-    _add_classes(table, "termination", loop.end, loop.end_encoded, ENDS, (1,))
+    table = _table(
+        "Rewards and ends along the same dreams: balanced accuracy",
+        ("", "dreamed", "off real frames", "trivial predictor"),
+    )
+    for name, dreamed, encoded in (("reward's sign", loop.rew, loop.rew_encoded), ("ends", loop.end, loop.end_encoded)):
+        figures = (dreamed.balanced_accuracy, encoded.balanced_accuracy, dreamed.trivial)
+        table.add_row(name, *(_figure(figure) for figure in figures))
     return table
 
 
-def _add_classes(
-    table: Table, name: str, dreamed: Confusion, encoded: Confusion, classes: tuple[str, ...], shown: tuple[int, ...]
-) -> None:
-    """One line a class; the figures of all of them stand in the first."""
-    accuracies = (dreamed.balanced_accuracy, encoded.balanced_accuracy, dreamed.trivial)
-    figures = (name, *(_figure(accuracy) for accuracy in accuracies))
-    for i in shown:
-        shares = (dreamed.frequency_real[i], dreamed.frequency_dreamed[i], encoded.frequency_dreamed[i])
-        table.add_row(*figures, classes[i], *(_percent(float(share)) for share in shares))
-        figures = ("",) * len(figures)
+def _frequency(fidelity: Fidelity) -> Table:
+    table = _table("How often they come", ("", "really", "dreamed", "off real frames"))
+    loop = fidelity.open_loop
+    for i, sign in ((0, "reward -1"), (2, "reward 1")):
+        table.add_row(sign, *_shares(loop.rew, loop.rew_encoded, i))
+    table.add_row("ends", *_shares(loop.end, loop.end_encoded, 1))
+    return table
+
+
+def _shares(dreamed: Confusion, encoded: Confusion, i: int) -> Iterable[str]:
+    for share in (dreamed.frequency_real[i], dreamed.frequency_dreamed[i], encoded.frequency_dreamed[i]):
+        yield _percent(float(share))
 
 
 def _gap(fidelity: Fidelity) -> Table:
