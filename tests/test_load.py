@@ -227,6 +227,8 @@ def test_an_error_says_what_to_write_instead(override: str, expected: str) -> No
     ("replay.recency=[-1, 2]", "replay.recency=[-1.0, 2.0] must be 0 or above"),
     ("replay.capacity=5", "replay.capacity must hold a segment, 10 frames"),
     ("heads.depths=[]", "heads.depths must have a stage"),
+    ("heads.dropout=1", "write for example heads.dropout=0.5"),
+    ("heads.dropout=1.5", "heads.dropout=1.5 must be between 0 and 1"),
     ("denoiser.cond_channels=3", "shared by the 8 actions of the context"),
     ("encoder={patch: 1, channels: [32, 16]}", "write for example encoder.channels=[32, 32, 16]"),
     ("encoder={patch: 8, channels: []}", "encoder.channels needs 1 stage"),

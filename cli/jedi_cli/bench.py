@@ -95,7 +95,6 @@ def variants(
     [cyan]jedi bench variants --games breakout --variants all-grid --updates 3000 --prune 3[/]
     [cyan]jedi bench variants --games breakout,pong --variants default,ema,"mine:objective.switch=never"[/]
     """
-    from jedi_sdk import JEDI
     from jedi_sdk.benchmark import Contest, find_variants
 
     if list_:
@@ -114,7 +113,7 @@ def variants(
         every=every,
         prune=prune,
         device=device,
-        player=JEDI.from_pretrained(played_by, device=device) if played_by else None,
+        played_by=played_by,
     )
     try:
         contest.run()

@@ -32,11 +32,12 @@ SAVE_EVERY = 250  # updates that a killed process may lose
 class Contest:
     """What is compared, for how long, and the folder ``out`` in which it is kept.
 
-    ``frames`` real steps to learn from, ``contexts`` held-out ones to dream from and ``probe_steps`` for the probe
-    of displacement, which reads the more off the same latents the more it has; all played by ``Sticky``, but that
-    the held-out ones are from the play of ``player``, where there is one: how far do dreams hold in play that is
-    unlike what they have learned from? Measured every ``every`` updates. ``prune`` > 0 gives an entry up once its
-    error ratio is so many times the best that another variant had on the same game and seed after as many updates.
+    ``frames`` real steps to learn from, ``contexts`` held-out ones to dream from and ``probe_steps`` for the
+    probe of displacement, which reads the more off the same latents the more it has; all played by ``Sticky``,
+    but that the held-out ones are from the play of the agent ``played_by``, named as for
+    ``JEDI.from_pretrained``, where there is one: how far do dreams hold in play that is unlike what they have
+    learned from? Measured every ``every`` updates. ``prune`` > 0 gives an entry up once its error ratio is so
+    many times the best that another variant had on the same game and seed after as many updates.
     """
 
     games: Sequence[str]
@@ -52,7 +53,7 @@ class Contest:
     every: int = 500
     prune: float = 0.0
     device: str = "auto"
-    player: JEDI | None = None
+    played_by: str | None = None
 
     def run(self, progress: bool = True) -> list[Result]:
         """Trains what is not done yet; the results of everything in ``out``.
@@ -62,14 +63,14 @@ class Contest:
         that was made with other settings or frames.
         """
         games = [resolve_game(game).name for game in self.games]
-        self._refuse_other_game(games)
+        agent = self._agent(games)
         configs = {(g, v.name, s): self._config(g, v, s) for g in games for v in self.variants for s in self.seeds}
         bar, interrupt = RunProgress(len(configs) * self.updates, progress), Interrupt()
         keep_memory()
         done = 0
         with hold(self.out), bar, interrupt.listening():
             for game, seed in itertools.product(games, self.seeds):
-                stage = self._stage(configs[game, self.variants[0].name, seed], bar, done)
+                stage = self._stage(configs[game, self.variants[0].name, seed], agent, bar, done)
                 for variant in self.variants:
                     entry = self._entry(variant.name, configs[game, variant.name, seed], stage)
                     self._train(entry, bar, done, interrupt)
@@ -85,14 +86,18 @@ class Contest:
             seed=seed,
         )
 
-    def _refuse_other_game(self, games: list[str]) -> None:
-        if self.player and (others := [game for game in games if game != self.player.game.name]):
+    def _agent(self, games: list[str]) -> JEDI | None:
+        if not self.played_by:
+            return None
+        agent = JEDI.from_pretrained(self.played_by, device=self.device)
+        if others := [game for game in games if game != agent.game.name]:
             raise ConfigError(
-                f"the agent that is to play what is held out plays {self.player.game.name}, and not {others[0]}: name "
-                "its game alone"
+                f"{self.played_by}, which is to play what is held out, plays {agent.game.name} and not {others[0]}: "
+                f"write --games {agent.game.name}"
             )
+        return agent
 
-    def _stage(self, config: Config, bar: RunProgress, done: int) -> Stage:
+    def _stage(self, config: Config, agent: JEDI | None, bar: RunProgress, done: int) -> Stage:
         """One stage serves all variants: it depends on nothing that they change."""
         precision = choose_precision(choose_device(self.device), config.run.dtype)
 
@@ -100,11 +105,12 @@ class Contest:
             bar.show(f"{config.game}: {what}", done, {})
 
         game, sizes = resolve_game(config.game), (self.frames, self.contexts, self.probe_steps, HORIZON)
-        return set_stage(game, config, precision, *sizes, tell, self.player)
+        return set_stage(game, config, precision, *sizes, tell, agent)
 
     def _entry(self, name: str, config: Config, stage: Stage) -> Entry:
         precision = choose_precision(choose_device(self.device), config.run.dtype)
-        return Entry(name, config, stage, precision, self.out / config.game / f"{name}-{config.seed}")
+        folder = self.out / config.game / f"{name}-{config.seed}"
+        return Entry(name, config, stage, precision, folder, self.played_by)
 
     def _train(self, entry: Entry, bar: RunProgress, done: int, interrupt: Interrupt) -> None:
         what = f"{entry.config.game} {entry.name} {entry.config.seed}"
@@ -140,11 +146,11 @@ class Contest:
             )
 
     def _rivals(self, entry: Entry, updates: int) -> list[float]:
-        """The error ratios of other variants on the same game and seed after as many updates."""
+        """The error ratios of other variants on the same frames after as many updates."""
         return [
             point["ratio"][JUDGED_BY]
             for result in load_results(self.out)
-            if (result.game, result.seed) == (entry.config.game, entry.config.seed) and result.variant != entry.name
+            if result.fingerprint == entry.stage.fingerprint and result.variant != entry.name
             for point in result.curve
             if point["updates"] == updates and point["ratio"][JUDGED_BY] is not None
         ]

@@ -40,8 +40,17 @@ MEASURED_WITH = 12_345  # seed of the dreams that are measured
 class Entry:
     """``folder`` holds its checkpoint: networks, optimisers and everything measured so far."""
 
-    def __init__(self, name: str, config: Config, stage: Stage, precision: Precision, folder: Path) -> None:
+    def __init__(
+        self,
+        name: str,
+        config: Config,
+        stage: Stage,
+        precision: Precision,
+        folder: Path,
+        played_by: str | None = None,
+    ) -> None:
         self.name, self.config, self.stage, self.precision, self.folder = name, config, stage, precision, folder
+        self.played_by = played_by
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(config.seed)
             world_model = WorldModel(config, stage.num_actions)
@@ -141,6 +150,7 @@ class Entry:
         progress = {
             "variant": self.name,
             "fingerprint": self.stage.fingerprint,
+            "played_by": self.played_by,
             "updates": self.updates,
             "seconds": self.seconds,
             "stopped": self.stopped,

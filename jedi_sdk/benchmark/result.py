@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from jedi_sdk import checkpoint
+from jedi_sdk.config import Config
 
 SCHEMA = 1
 
@@ -15,11 +16,12 @@ SCHEMA = 1
 @dataclass(frozen=True)
 class Result:
     """One entry's curve. A point holds, by ``updates``: ``seconds`` of training, ``loss``, ``latent`` (std,
-    effective rank, repeat-last error), ``ratio``, ``repeat_fraction``, ``size`` and ``liveliness`` by dreamed step,
-    ``ratio_learned`` (for moments that were learned from: much less than ``ratio`` says that those are known by
-    heart; absent in curves from before it was measured), ``reward`` and ``termination`` (balanced accuracy,
-    frequencies, confusion; those off the real frames are absent in old curves) and ``displacement`` (R² by thing
-    and number of steps). ``stopped`` says why an entry was given up, None where it was not.
+    effective rank, repeat-last error), ``ratio``, ``repeat_fraction``, ``size`` and ``liveliness`` by dreamed
+    step, ``ratio_learned`` (for moments that were learned from: much less than ``ratio`` says that those are
+    known by heart; absent in curves from before it was measured), ``reward`` and ``termination`` (balanced
+    accuracy, frequencies, confusion; those off the real frames are absent in old curves) and ``displacement`` (R²
+    by thing and number of steps). ``stopped`` says why an entry was given up, None where it was not;
+    ``played_by`` whose play was held out, None where that was random.
     """
 
     game: str
@@ -32,6 +34,7 @@ class Result:
     device: str
     settings: dict[str, Any]
     fingerprint: str
+    played_by: str | None
     curve: list[dict[str, Any]]
 
     @property
@@ -55,12 +58,18 @@ def load_results(out: Path) -> list[Result]:
                     stopped=progress["stopped"],
                     dtype=card.dtype,
                     device=card.device,
-                    settings={"preset": card.config.preset, **asdict(card.config.objective)},
+                    settings=_settings(card.config),
                     fingerprint=progress["fingerprint"],
+                    played_by=progress.get("played_by"),
                     curve=progress["curve"],
                 )
             )
     return found
+
+
+def _settings(config: Config) -> dict[str, Any]:
+    parts = {"encoder": asdict(config.encoder), "heads": asdict(config.heads)}
+    return {"preset": config.preset, **asdict(config.objective), **parts}
 
 
 def to_json(results: list[Result]) -> dict[str, Any]:

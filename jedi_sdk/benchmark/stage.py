@@ -21,7 +21,7 @@ from jedi_sdk.fidelity.subject import Player
 from jedi_sdk.precision import Precision
 from jedi_sdk.replay import Replay
 from jedi_sdk.rng import Rng
-from jedi_sdk.types import Policy, Segment
+from jedi_sdk.types import Segment
 
 SPREAD = 16  # held-out steps for each context: rewards are rare
 LEARNED_BATCHES, LEARNED_STEPS = 4, 3  # of moments that were learned from, and how far they are dreamed on
@@ -55,11 +55,11 @@ def set_stage(
     probe_steps: int,
     horizon: int,
     progress: Progress,
-    player: JEDI | None = None,
+    agent: JEDI | None = None,
 ) -> Stage:
     """Plays ``frames`` steps to learn from, held-out play and, where the console shows positions, ``probe_steps`` for
-    the probe of displacement, all by ``Sticky``, but that ``player``'s policy plays what is held out; the same for the
-    same arguments.
+    the probe of displacement, all by ``Sticky``, but that ``agent`` plays what is held out, in its own dtype and with
+    ``config.env.epsilon`` of its actions random; the same for the same arguments and, with an agent, the same machine.
     """
     seed, located = config.seed, has_positions(game)
     envs = make_envs(game, config.env.num_envs)
@@ -71,19 +71,20 @@ def set_stage(
     finally:
         envs.close()
 
-    def plays(policy: Policy, offset: int) -> Player:
-        return Player(game, policy, config, precision, seed + offset)
+    def random(seed: int) -> Player:
+        return Player(game, Sticky(num_actions, Rng(seed)), config, precision, seed)
 
-    other = _policy(player, seed + HELD_OUT) if player else Sticky(num_actions, Rng(seed + HELD_OUT))
-    held_out = play_held_out(plays(other, HELD_OUT), contexts, horizon, part(progress, 0.3, 0.5), SPREAD)
-    random = plays(Sticky(num_actions, Rng(seed + LOCATED)), LOCATED)
-    shown = play_located(random, probe_steps, part(progress, 0.5, 1.0)) if located else None
+    player = _player(agent, config, seed + HELD_OUT) if agent else random(seed + HELD_OUT)
+    held_out = play_held_out(player, contexts, horizon, part(progress, 0.3, 0.5), SPREAD)
+    shown = play_located(random(seed + LOCATED), probe_steps, part(progress, 0.5, 1.0)) if located else None
     recordings = [replay, held_out.replay, *([shown.replay] if shown else [])]
     return Stage(game, num_actions, replay, held_out, shown, _fingerprint(recordings))
 
 
-def _policy(player: JEDI, seed: int) -> Policy:
-    return Actor(player.actor_critic, Rng(seed, player.precision.device), player.world_model.encode)
+def _player(agent: JEDI, config: Config, seed: int) -> Player:
+    rng = Rng(seed, agent.precision.device)
+    actor = Actor(agent.actor_critic, rng, agent.world_model.encode, epsilon=config.env.epsilon)
+    return Player(agent.game, actor, config, agent.precision, seed)
 
 
 def _fingerprint(recordings: list[Replay]) -> str:

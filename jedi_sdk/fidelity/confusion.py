@@ -1,4 +1,6 @@
-"""What was, against what was dreamed: a confusion matrix, and figures that a rare class cannot hide from."""
+"""What was, against what was dreamed, or said of real frames: a confusion matrix, and figures that a rare class cannot
+hide from.
+"""
 
 from __future__ import annotations
 

@@ -83,19 +83,20 @@ def _accuracy(axes: Axes, fidelity: Fidelity) -> None:
 
 
 def _frequency(axes: Axes, fidelity: Fidelity) -> None:
-    rew, end = fidelity.open_loop.rew, fidelity.open_loop.end
-    real, dreamed = (
+    loop = fidelity.open_loop
+    real, encoded, dreamed = (
         [100 * float(share) for share in (rews[0], rews[2], ends[1])]
         for rews, ends in (
-            (rew.frequency_real, end.frequency_real),
-            (rew.frequency_dreamed, end.frequency_dreamed),
+            (loop.rew.frequency_real, loop.end.frequency_real),
+            (loop.rew_encoded.frequency_dreamed, loop.end_encoded.frequency_dreamed),
+            (loop.rew.frequency_dreamed, loop.end.frequency_dreamed),
         )
     )
-    bars = {"real": (REAL, real), "dreamed": (DREAM, dreamed)}
+    bars = {"real": ("black", real), "off real frames": (REAL, encoded), "dreamed": (DREAM, dreamed)}
     _bars(axes, ["reward −1", "reward +1", "episode ends"], bars, "{:.2g}")
     axes.set(title="Reward and termination: how often", ylabel="% of transitions")
     axes.margins(y=0.25)
-    axes.legend(ncols=2, loc="upper center")
+    axes.legend(ncols=3, loc="upper center")
 
 
 def _gap(axes: Axes, fidelity: Fidelity) -> None:

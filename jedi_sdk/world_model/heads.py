@@ -19,7 +19,7 @@ Reading = Literal["sample", "mean", "argmax"]  # what is made of the sign's thre
 
 
 class Heads(nn.Module):
-    """Convolutions on the pair of latents, conditioned on the action; an LSTM; two classifications.
+    """Convolutions on both latents or on their change, conditioned on the action; an LSTM; two classifications.
 
     ``halving``: each stage behind the first sees half the side of the one before.
     """
@@ -72,7 +72,8 @@ class Heads(nn.Module):
 
     def _transitions(
         self, z: Float[Tensor, "b t c h w"], z_next: Float[Tensor, "b t c h w"]
-    ) -> Float[Tensor, "b t d h w"]:
+    ) -> Float[Tensor, "b t inputs h w"]:
+        """What the convolutions see: ``c`` channels of a change, or ``2c`` of a pair."""
         return z_next - z if self.reads == "change" else torch.cat([z, z_next], dim=2)
 
 

@@ -189,7 +189,7 @@ def test_a_narrow_terminal_shows_every_name_whole(done) -> None:
     text = written.getvalue()
     assert "…" not in text
     cells = [line.split("│")[2].strip() for line in text.splitlines() if line.startswith("│")]
-    assert "".join(cells).count("change-standard-annealed") == 3  # catch has no displacement
+    assert "".join(cells).count("change-standard-annealed") == 4  # tables: catch has no displacement
 
 
 def test_only_things_that_a_game_has_are_columns(done) -> None:
@@ -235,13 +235,20 @@ def test_breakout_has_displacement() -> None:
 
 def test_what_is_held_out_may_be_an_agents_play(done, tmp_path: Path) -> None:
     """The same frames to learn from; what is measured comes from an agent that goes right and nowhere else."""
-    agent = JEDI("catch", preset="tiny", device="cpu", overrides=["env.epsilon=0"])
+    agent = JEDI("catch", preset="tiny", device="cpu")
     agent.actor_critic.actor.bias.data[2] = 30
-    (own,) = contest(tmp_path, names="default", updates=2, player=agent).run(progress=False)
+    agent.save_pretrained(tmp_path / "agent")
+    (own,) = contest(
+        tmp_path / "out", names="default", updates=2, played_by=str(tmp_path / "agent"), overrides=["env.epsilon=0"]
+    ).run(progress=False)
+    assert own.played_by == str(tmp_path / "agent")
+    assert f"| catch, played by {own.played_by} |" in contest_markdown([own])
     _, (random, *_) = done
+    assert random.played_by is None
     assert own.curve[0]["loss"] == random.curve[0]["loss"]
     assert own.curve[0]["ratio"] != random.curve[0]["ratio"]
-    stage = set_stage(agent.game, TINY, CPU, 300, 40, 1000, 50, silent, agent)
+    config = replace(TINY, env=replace(TINY.env, epsilon=0.0))
+    stage = set_stage(agent.game, config, CPU, 300, 40, 1000, 50, silent, agent)
     held_out = stage.held_out.replay
     assert (held_out.columns["act"][: held_out.count][~held_out.columns["dead"][: held_out.count]] == 2).all()
     assert set(stage.replay.columns["act"][: stage.replay.count].flatten()) == {0, 1, 2}
@@ -252,7 +259,7 @@ def test_an_agent_of_another_game_cannot_play_what_is_held_out(tmp_path: Path) -
     command = ["bench", "variants", "--games", "breakout", "--preset", "tiny", "--played-by", str(agent)]
     said = CliRunner().invoke(app, [*command, "--out", str(tmp_path / "out")])
     assert said.exit_code != 0
-    assert "plays catch, and not breakout" in " ".join(said.stderr.split())
+    assert "plays catch and not breakout: write --games catch" in " ".join(said.stderr.split())
     assert not (tmp_path / "out").exists()
 
 

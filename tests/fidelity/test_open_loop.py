@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from jedi_sdk.config import SamplerConfig
 from jedi_sdk.fidelity import Confusion, OpenLoop, open_loop
+from jedi_sdk.fidelity.open_loop import dream_along, encode_frames
 from jedi_sdk.presets import TINY
 from jedi_sdk.rng import Rng
 from jedi_sdk.types import DreamState, Segment
@@ -122,6 +123,14 @@ def test_what_heads_make_of_real_frames_is_not_what_they_make_of_the_dream():
     assert torch.equal(loop.rew_encoded.matrix.sum(1), loop.rew.matrix.sum(1))
     assert loop.rew.balanced_accuracy == pytest.approx(1 / 3)
     assert loop.end.balanced_accuracy == 0.5
+
+
+def test_reading_real_frames_leaves_the_dreams_draws_alone():
+    """What is dreamed depends on the seed alone, whether or not frames are read beside it."""
+    played, model, rng, alone = segment(), WorldModel(TINY, num_actions=3), Rng(0), Rng(0)
+    open_loop(model, played, rng)
+    dream_along(model, played, encode_frames(model, played.obs), alone)
+    assert torch.equal(rng.state(), alone.state())
 
 
 def test_heads_read_real_frames_as_their_loss_does():
