@@ -40,6 +40,7 @@ class WorldModel(nn.Module):
         super().__init__()
         o = config.objective
         self.objective, self.sampler, self.context = o, config.sampler, config.context
+        self.heads_dropout = config.heads.dropout
         if config.space == "pixel":
             refuse_encoder(encoder)
             encoder, denoiser = Frames(), denoiser or pixel_denoiser(config, num_actions)
@@ -187,7 +188,8 @@ class WorldModel(nn.Module):
         if self.objective.heads_latents == "dreamed":
             z = self._dream_half(z, segment.act, rng)
         real = segment.mask[:, :-1] & segment.mask[:, 1:]
-        logits_rew, logits_end, _ = self.heads(z, segment.act[:, :-1], mask=real[:, : self.context - 1], drop=rng)
+        drop = {"drop": rng} if self.heads_dropout else {}  # heads of one's own need not know of it
+        logits_rew, logits_end, _ = self.heads(z, segment.act[:, :-1], mask=real[:, : self.context - 1], **drop)
         loss_rew = _cross_entropy(logits_rew, segment.rew[:, :-1].sign().long() + 1, real)
         loss_end = _cross_entropy(logits_end, segment.end[:, :-1].long(), real)
         return Losses(loss_rew + loss_end, {"heads/reward": loss_rew.detach(), "heads/termination": loss_end.detach()})

@@ -342,7 +342,7 @@ def test_fresh_heads_bet_on_nothing(tiny) -> None:
 class ByAction(nn.Module):
     """Heads that believe: action 0, 1, 2 earns -1, 0, 1, and action 2 ends the episode."""
 
-    def forward(self, z, act, state=None, mask=None, drop=None):
+    def forward(self, z, act, state=None, mask=None):
         rew = 50 * nn.functional.one_hot(act, 3).float()
         end = 50 * nn.functional.one_hot((act == 2).long(), 2).float()
         return rew, end, state or (torch.zeros(len(act), 1), torch.zeros(len(act), 1))
