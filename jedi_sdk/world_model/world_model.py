@@ -249,7 +249,7 @@ class WorldModel(nn.Module):
         reward: Reading = "sample",
     ) -> tuple[Float[Tensor, "b"], Bool[Tensor, "b"], LSTMState]:
         """What the heads say of a transition, dreamed or real: its reward's sign, whether it ends the episode, and
-        their memory behind it.
+        their memory behind it. Both are drawn; ``reward`` is as for ``step``.
         """
         logits_rew, logits_end, lstm = self.heads(torch.stack([z, z_next], dim=1), act[:, None], lstm)
         return read_reward(logits_rew[:, 0], reward, rng), rng.categorical(logits_end[:, 0]).bool(), lstm
