@@ -321,10 +321,11 @@ class JEDI:
         """An agent by its short name, by ``owner/name`` on the Hub, or by the path of a checkpoint or run folder.
 
         A path contains a separator or begins with ``.``; of a run, its latest checkpoint is taken. ``revision``: a
-        branch, tag or commit on the Hub. ``env`` makes the game, where the agent was trained on a Python function;
-        parts that were passed by argument must be passed again. ``endpoint``, ``token``, ``cache_dir`` and
-        ``local_files_only`` are huggingface_hub's. ``overrides`` change settings, ``"optim.lr=1e-4"``, for ``learn`` to
-        train it on; those that decide sizes must stay. Raises ``HubError``, ``CheckpointError`` and ``ConfigError``.
+        branch, tag or commit on the Hub, as in ``owner/name@v1``. ``env`` makes the game, where the agent was trained
+        on a Python function; parts that were passed by argument must be passed again. ``endpoint``, ``token``,
+        ``cache_dir`` and ``local_files_only`` are huggingface_hub's. ``overrides`` change settings,
+        ``"optim.lr=1e-4"``, for ``learn`` to train it on; those that decide sizes must stay. Raises ``HubError``,
+        ``CheckpointError`` and ``ConfigError``.
         """
         found = resolve(name_or_path, revision, Hub(endpoint, token, cache_dir, local_files_only))
         folder = found.folder

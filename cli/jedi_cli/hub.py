@@ -12,7 +12,12 @@ from jedi_cli.options import Device, Run, Seed
 if TYPE_CHECKING:
     from rich.table import Table
 
-Name = Annotated[str, typer.Argument(metavar="NAME", help="owner/name on the Hub, or a short name of the zoo.")]
+Name = Annotated[
+    str,
+    typer.Argument(
+        metavar="NAME", help="owner/name on the Hub, or a short name of the zoo; behind it @REVISION, if need be."
+    ),
+]
 Repo = Annotated[str, typer.Argument(metavar="OWNER/NAME", help="Where it goes; made if need be.")]
 Folder = Annotated[Path, typer.Argument(metavar="DIR", help="A new folder.")]
 To = Annotated[
@@ -68,7 +73,7 @@ def pull(name: Name, to: To = None, revision: Revision = None, endpoint: Endpoin
     """Fetches an agent, or a policy for its latents, from the Hub.
 
     [bold]Examples[/]
-    [cyan]jedi pull me/my-agent[/]
+    [cyan]jedi pull me/my-agent@v1[/]
     [cyan]jedi pull me/my-agent --to runs/theirs --revision v1[/]
     """
     from jedi_sdk.checkpoint import AGENT, kind_of
@@ -76,10 +81,11 @@ def pull(name: Name, to: To = None, revision: Revision = None, endpoint: Endpoin
     from jedi_sdk.hub import pull as fetch
 
     folder = fetch(name, to, revision, Hub(endpoint))
-    where = name if to is None else to if to.is_absolute() else f"./{to}"
+    asked = f"{name}@{revision}" if revision else name
+    where = asked if to is None else to if to.is_absolute() else f"./{to}"
     is_agent = kind_of(folder) is AGENT
     after = f"jedi eval {where}" if is_agent else f'in Python jedi_sdk.policies.load_policy("{where}")'
-    typer.echo(f"{name} is in {folder}. Next: {after}")
+    typer.echo(f"{asked} is in {folder}. Next: {after}")
 
 
 def export(

@@ -14,7 +14,7 @@ Run = Annotated[
     typer.Argument(
         metavar="RUN",
         help="A run or checkpoint folder (a path: runs/b0, ./b0), a short name of the zoo (`jedi models`), or "
-        "owner/name on the Hub.",
+        "owner/name on the Hub; behind these two @REVISION, if need be.",
         show_default=False,
     ),
 ]

@@ -55,8 +55,8 @@ Init = Annotated[
     typer.Option(
         "--init",
         metavar="AGENT",
-        help="Begin with the weights of this agent: a run, a short name, or owner/name on the Hub. Its game and "
-        "settings are kept, but for --set.",
+        help="Begin with the weights of this agent: a run, a short name, or owner/name on the Hub; behind these two "
+        "@REVISION, if need be. Its game and settings are kept, but for --set.",
         rich_help_panel="What to learn",
         show_default=False,
     ),

@@ -10,7 +10,7 @@ from .errors import HubError
 from .past import begun_with, past
 from .pull import pull
 from .push import push
-from .resolve import Found, published, resolve
+from .resolve import Found, is_path, published, resolve, split_revision
 from .results import read_results
 from .zoo import Entry, entries
 
@@ -22,10 +22,12 @@ __all__ = [
     "begun_with",
     "describe",
     "entries",
+    "is_path",
     "past",
     "published",
     "pull",
     "push",
     "read_results",
     "resolve",
+    "split_revision",
 ]

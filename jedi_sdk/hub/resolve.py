@@ -16,24 +16,26 @@ from .errors import HubError, NoSuchRepoError, UnreachableError
 from .results import read_results
 from .zoo import ORG, Entry, entries
 
-REPO = re.compile(r"[\w.-]+/[\w.-]+", re.ASCII)
+REPO = re.compile(r"[\w.-]+/[\w.-]+(@\S*)?", re.ASCII)
 MODELS = "models--"  # so a repository's folder in the cache begins, with -- where its name has /
 
 
 @dataclass(frozen=True)
 class Found:
-    """A checkpoint ``folder``; ``title`` names one that was not given as a path: ``catch (v1, embedded)``."""
+    """A checkpoint ``folder``; ``title`` names one that was not given as a path: ``catch (v1, embedded)``, and
+    ``pinned`` is what to write for just these files: ``catch@v1``."""
 
     folder: Path
     title: str | None = None
+    pinned: str | None = None
 
     def __str__(self) -> str:
         return self.title or str(self.folder)
 
     @property
     def name(self) -> str:
-        """What it was asked for by, or the name of its own folder: of the run, where it lies in one."""
-        return self.title.partition(" ")[0] if self.title else (self.run_dir or self.folder).name
+        """What others would write for it, or the name of its own folder: of the run, where it lies in one."""
+        return self.pinned or (self.run_dir or self.folder).name
 
     @property
     def mine(self) -> bool:
@@ -50,8 +52,8 @@ def resolve(name: str | Path | Found, revision: str | None = None, hub: Hub | No
     """Which agent is meant.
 
     A path contains a separator and exists, or begins with ``.``, ``~`` or ``/``; a ``Path`` is always one. Anything
-    else is a short name of the zoo, or ``owner/name`` on the Hub. ``revision``: a branch, tag or commit there. What
-    was found already stays what it is.
+    else is a short name of the zoo, or ``owner/name`` on the Hub. ``revision``: a branch, tag or commit there, which
+    may also stand behind the name, ``owner/name@v1``. What was found already stays what it is.
 
     Raises:
         HubError: no such agent, or it could not be fetched; says what to type.
@@ -67,11 +69,24 @@ def resolve(name: str | Path | Found, revision: str | None = None, hub: Hub | No
 
 def published(name: str, revision: str | None = None, hub: Hub | None = None) -> Found:
     """The same for what others know too, a short name or ``owner/name``; a folder of that name is never meant."""
+    name, revision = split_revision(name, revision)
     if name in entries():
         return _of_the_zoo(entries()[name], revision, hub or Hub())
     if REPO.fullmatch(name):
         return _of_the_hub(name, revision, hub or Hub())
     raise _unknown(name)
+
+
+def split_revision(name: str, revision: str | None = None) -> tuple[str, str | None]:
+    """``owner/name@v1`` as its two parts. Raises ``HubError`` where that names no revision, or a second one."""
+    name, at, behind = name.partition("@")
+    if at and revision is not None:
+        raise HubError(
+            f"{name}@{behind} names a revision, and revision={revision!r} another time: leave one of them out"
+        )
+    if at and not behind:
+        raise HubError(f"{name}@ names no revision: write a branch, tag or commit behind it, or leave out the @")
+    return name, behind or revision
 
 
 def is_path(name: str | Path) -> bool:
@@ -85,7 +100,7 @@ def _own(path: Path, revision: str | None) -> Found:
     if revision is not None:
         raise HubError(f"revision= chooses a version of a repository, and {path} is a folder: leave one of them out")
     folder = checkpoint.find(_expanded(path))
-    return Found(folder, _cached(folder.resolve()))
+    return _cached(folder) or Found(folder)
 
 
 def _expanded(path: Path) -> Path:
@@ -95,12 +110,13 @@ def _expanded(path: Path) -> Path:
         raise HubError(f"{path}: there is no such home folder ({error}): write the whole path") from error
 
 
-def _cached(folder: Path) -> str | None:
-    """What a folder in a Hub's cache is called; None for others. Its path does not make it one's own."""
-    for place in (folder, *folder.parents):
+def _cached(folder: Path) -> Found | None:
+    """What a folder in a Hub's cache is; None for others. Its path does not make it one's own."""
+    there = folder.resolve()
+    for place in (there, *there.parents):
         if place.parent.name == "snapshots" and place.parents[1].name.startswith(MODELS):
             repo = place.parents[1].name.removeprefix(MODELS).replace("--", "/")
-            return f"{repo} ({place.name[:8]})"
+            return Found(folder, f"{repo} ({place.name[:8]})", f"{repo}@{place.name}")
     return None
 
 
@@ -111,24 +127,26 @@ def _of_the_hub(repo: str, revision: str | None, hub: Hub) -> Found:
         raise type(error)(
             f"{error}. (There is no folder {repo} here; a path that is to be found begins with ./)"
         ) from error
-    return Found(folder, f"{repo} ({revision or folder.name[:8]})")
+    return Found(folder, f"{repo} ({revision or folder.name[:8]})", f"{repo}@{folder.name}")
 
 
 def _of_the_zoo(entry: Entry, revision: str | None, hub: Hub) -> Found:
     org = os.environ.get("JEDI_HUB_ORG") or ORG
-    if revision is not None or org != ORG:
+    if org == ORG and revision == entry.embedded is not None:
+        return _embedded(entry)
+    if org != ORG or revision not in (None, entry.revision):
         repo = f"{org}/{entry.repo.partition('/')[2]}"
         _warn(
-            f"{entry.name}: {'revision=' if revision is not None else 'JEDI_HUB_ORG'} turns the pin off; loading "
-            f"{repo} at {revision or 'its newest'} and not {entry.revision}, which this jedi-sdk was tested with"
+            f"{entry.name}: {'another revision' if revision is not None else 'JEDI_HUB_ORG'} turns the pin off; "
+            f"loading {repo} at {revision or 'its newest'} and not {entry.revision}, which this jedi-sdk was tested with"
         )
         return _of_the_hub(repo, revision, hub)
     if entry.embedded == entry.revision:
         return _embedded(entry)
     try:
-        return Found(hub.fetch_pinned(entry), f"{entry.name} ({entry.revision})")
+        return Found(hub.fetch_pinned(entry), f"{entry.name} ({entry.revision})", f"{entry.name}@{entry.revision}")
     except UnreachableError as error:
-        if entry.embedded is None:
+        if entry.embedded is None or revision is not None:
             raise
         scored = read_results(entry.folder)
         _warn(
@@ -139,7 +157,7 @@ def _of_the_zoo(entry: Entry, revision: str | None, hub: Hub) -> Found:
 
 
 def _embedded(entry: Entry) -> Found:
-    return Found(entry.folder, f"{entry.name} ({entry.embedded}, embedded)")
+    return Found(entry.folder, f"{entry.name} ({entry.embedded}, embedded)", f"{entry.name}@{entry.embedded}")
 
 
 def _warn(text: str) -> None:

@@ -69,7 +69,7 @@ def load_policy(
 def _inner(found: Found) -> Found:
     """A stranger's agent stays a stranger's inside of the folder."""
     title = None if found.mine else f"{found}/{checkpoint.EMBEDDED}"
-    return Found(found.folder / checkpoint.EMBEDDED, title)
+    return Found(found.folder / checkpoint.EMBEDDED, title, found.pinned)
 
 
 def _named(wanted: Reference, found: Found, hub: Hub | None, place: dict[str, Any]) -> JEDI:

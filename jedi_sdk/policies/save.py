@@ -13,7 +13,7 @@ from torch import nn
 from jedi_sdk import checkpoint
 from jedi_sdk.agent import JEDI
 from jedi_sdk.checkpoint import CheckpointError, checked
-from jedi_sdk.hub import Hub
+from jedi_sdk.hub import Hub, is_path, split_revision
 from jedi_sdk.policies.library import library, name_of, shapes, weights
 from jedi_sdk.policies.spec import Reference, Seen, Spec
 
@@ -57,6 +57,8 @@ def save_policy(
 
 
 def _looked_up(name: str, revision: str | None, hub: Hub | None) -> tuple[JEDI, Reference]:
+    if not is_path(name):
+        name, revision = split_revision(name, revision)
     agent = JEDI.from_pretrained(name, revision, device="cpu", **vars(hub or Hub()))
     assert agent.origin is not None
     if agent.origin.mine:

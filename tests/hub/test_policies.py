@@ -82,6 +82,11 @@ def test_named(server: HubServer, writer: Hub, hub: Hub, model: PPO, named: Path
     assert str(loaded.agent.origin) == "me/agent (v1)"
 
 
+def test_named_with_its_revision(published: Repo, hub: Hub, model: PPO, named: Path, tmp_path: Path) -> None:
+    again = save_policy(model, tmp_path / "again", "me/agent@v1", hub=hub)
+    assert (again / "policy.json").read_bytes() == (named / "policy.json").read_bytes()
+
+
 def test_the_named_agent_has_become_another(server: HubServer, hub: Hub, named: Path) -> None:
     """Its latents would mean something else, whatever their shape."""
     repo = server.repos["me/agent"]
@@ -200,6 +205,8 @@ def test_on_the_command_line(
     assert pulled.exit_code == 0, pulled.output
     assert "load_policy" in pulled.output
     assert_acts_as(model, load_policy(tmp_path / "theirs", device="cpu"))
+    at_main = CliRunner().invoke(app, ["pull", "me/policy", "--revision", "main", *there])
+    assert 'load_policy("me/policy@main")' in " ".join(at_main.output.split())
     played = CliRunner().invoke(app, ["eval", str(embedded)])
     assert played.exit_code == 2
     assert "load it with jedi_sdk.policies.load_policy" in " ".join(played.output.split())

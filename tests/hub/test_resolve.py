@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from jedi_sdk import JEDI, CheckpointError
+from jedi_sdk import JEDI, CheckpointError, checkpoint
 from jedi_sdk.hub import Entry, Hub, HubError, pull, resolve, zoo
+from jedi_sdk.hub.commands import training_command
 from jedi_sdk.hub.register import entry_of
 
 from .server import Fault, HubServer, Repo
@@ -95,8 +96,39 @@ def test_a_file_that_is_not_the_registered_one(newer: Entry, server: HubServer, 
 
 
 def test_a_revision_turns_the_pin_off(entry: Entry, hub: Hub) -> None:
-    with pytest.warns(UserWarning, match=r"revision= turns the pin off; loading jedi-sdk/tiny at main and not v1"):
+    with pytest.warns(
+        UserWarning, match=r"another revision turns the pin off; loading jedi-sdk/tiny at main and not v1"
+    ):
         assert str(resolve("tiny", "main", hub)) == "jedi-sdk/tiny (main)"
+
+
+def test_the_pinned_revision_by_its_own_name_keeps_the_pin(entry: Entry, server: HubServer, hub: Hub) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert resolve("tiny@v1", None, hub) == resolve("tiny", "v1", hub) == resolve("tiny", None, hub)
+    assert server.seen == []
+
+
+def test_an_older_revision_is_what_it_was_when_the_zoo_goes_on(newer: Entry, server: HubServer, hub: Hub) -> None:
+    """What a card says, ``--init tiny@v1``, begins with those weights and not with newer ones."""
+    written = resolve("tiny@v1", None, hub).name
+    assert written == "tiny@v1"
+    assert resolve(written, None, hub).folder == newer.folder
+    assert server.seen == [], "the copy in the package is that revision"
+    assert resolve("tiny", None, hub).name == "tiny@v2"
+    assert resolve("tiny", None, hub).folder == resolve("tiny@v2", None, hub).folder != newer.folder
+
+
+def test_another_revision_does_not_serve_for_one_that_was_asked_for(newer: Entry, hub: Hub) -> None:
+    with pytest.raises(HubError, match="cannot be reached"):
+        resolve("tiny@v2", None, replace(hub, endpoint=NOBODY))
+
+
+def test_a_run_that_begins_with_an_agent_of_the_zoo_says_with_which(entry: Entry, tmp_path: Path) -> None:
+    begun = JEDI.from_pretrained("tiny", device="cpu").learn(run_dir=tmp_path / "run", progress=False)
+    card = checkpoint.read_card(resolve(tmp_path / "run").folder)
+    assert card.begun_with == "tiny@v1"
+    assert (training_command(begun._card) or "").startswith("jedi train --init tiny@v1 ")
 
 
 def test_another_organisation_turns_the_pin_off(
@@ -147,6 +179,41 @@ def test_a_run_means_its_latest_checkpoint(agent: JEDI) -> None:
 )
 def test_a_path_with_nothing_there(name: str | Path) -> None:
     with pytest.raises(CheckpointError, match="neither a checkpoint nor a run folder"):
+        resolve(name)
+
+
+# -- revisions --------------------------------------------------------------------------------------------------------
+
+
+def test_a_revision_behind_the_name(published: Repo, hub: Hub) -> None:
+    assert resolve("me/agent@v1", None, hub) == resolve("me/agent", "v1", hub)
+    assert resolve("me/agent", "dev", hub).name == f"me/agent@{published.refs['v1']}", "a branch may move on"
+    assert resolve(resolve("me/agent", "v1", hub).name, None, hub).folder == resolve("me/agent", "v1", hub).folder
+    assert resolve(resolve("me/agent", None, hub).folder).name == f"me/agent@{published.refs['main']}"
+
+
+def test_a_revision_of_a_name_that_means_nothing(entry: Entry, hub: Hub) -> None:
+    with pytest.raises(HubError, match=r"no agent is called 'tinny'. Did you mean 'tiny'\?"):
+        resolve("tinny@v1", None, hub)
+
+
+def test_a_repository_with_a_revision_is_no_folder(
+    published: Repo, hub: Hub, exported: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(exported, tmp_path / "me" / "agent")
+    monkeypatch.chdir(tmp_path)
+    assert not resolve("me/agent@v1", None, hub).mine
+
+
+@pytest.mark.parametrize("name", ["tiny@v1", "me/agent@v1"])
+def test_one_revision_is_enough(entry: Entry, hub: Hub, name: str) -> None:
+    with pytest.raises(HubError, match=r"@v1 names a revision, and revision='v2' another time: leave one of them out"):
+        resolve(name, "v2", hub)
+
+
+@pytest.mark.parametrize("name", ["tiny@", "me/agent@"])
+def test_no_revision_behind_the_sign(entry: Entry, name: str) -> None:
+    with pytest.raises(HubError, match=f"{name} names no revision: write a branch, tag or commit behind it"):
         resolve(name)
 
 
