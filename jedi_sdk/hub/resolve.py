@@ -136,9 +136,10 @@ def _of_the_zoo(entry: Entry, revision: str | None, hub: Hub) -> Found:
         return _embedded(entry)
     if org != ORG or revision not in (None, entry.revision):
         repo = f"{org}/{entry.repo.partition('/')[2]}"
+        by = "another revision" if revision is not None else "JEDI_HUB_ORG"
         _warn(
-            f"{entry.name}: {'another revision' if revision is not None else 'JEDI_HUB_ORG'} turns the pin off; "
-            f"loading {repo} at {revision or 'its newest'} and not {entry.revision}, which this jedi-sdk was tested with"
+            f"{entry.name}: {by} turns the pin off; loading {repo} at {revision or 'its newest'} and not "
+            f"{entry.revision}, which this jedi-sdk was tested with"
         )
         return _of_the_hub(repo, revision, hub)
     if entry.embedded == entry.revision:
