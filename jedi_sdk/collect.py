@@ -26,20 +26,21 @@ class Collector:
     """Steps ``envs`` (gymnasium's NEXT_STEP autoreset) with any policy and writes every frame into ``replay``.
 
     Where the env reports ``lives`` (as ALE's do) and ``life_loss_ends``, a lost life ends the training episode: the
-    env plays on, the frame after the loss is both the last of one episode and the first of the next.
+    env plays on, the frame after the loss is both the last of one episode and the first of the next. ``seed``: of the
+    first env, the others counting up from it, or one for each.
     """
 
     def __init__(
         self,
         envs: VectorEnv,
         replay: Replay,
-        seed: int,
+        seed: int | list[int],
         device: torch.device | str,
         life_loss_ends: bool = True,
     ) -> None:
         self.envs, self.replay, self.device, self.life_loss_ends = envs, replay, device, life_loss_ends
         n = envs.num_envs
-        self.obs, info = envs.reset(seed=seed)
+        self.obs, info = envs.reset(seed=seed)  # pyright: ignore[reportArgumentType]  # all of gymnasium's take lists
         self.lives = lives_left(info, n)
         self.step = np.zeros(n, np.int32)  # place in the training episode
         self.dead = np.zeros(n, bool)  # the env shows its last frame and will reset

@@ -1,4 +1,5 @@
-"""``jedi bench baselines``, ``ceiling`` and ``judge``: what a score lies between, and whether a dream can tell."""
+"""``jedi bench baselines``, ``ceiling``, ``judge`` and ``choices``: what a score lies between, and whether a dream can
+tell."""
 
 from __future__ import annotations
 
@@ -10,6 +11,7 @@ import typer
 from jedi_cli.options import Device, Json, Run, Set, write_json
 
 if TYPE_CHECKING:
+    from jedi_sdk.benchmark.choices import Right
     from jedi_sdk.evaluate import Evaluation
 
 Game = Annotated[str, typer.Argument(metavar="GAME", help="As in `jedi train`.")]
@@ -22,6 +24,11 @@ Policy = Annotated[
     typer.Option(metavar="RUN", help="An agent with the same encoder and another policy; can be repeated."),
 ]
 Steps = Annotated[int, typer.Option(metavar="N", min=1, help="Real steps for each policy, and about as many dreamed.")]
+Moments = Annotated[int, typer.Option(metavar="N", min=2, help="Moments of the agent's play; 5 seconds each on a CPU.")]
+Ways = Annotated[
+    int, typer.Option(metavar="N", min=2, help="Ways on from each moment: so many random, so many its own.")
+]
+Horizon = Annotated[int, typer.Option(metavar="N", min=1, help="Steps of a way on.")]
 Asleep = Annotated[
     bool,
     typer.Option(
@@ -118,6 +125,44 @@ def judge(
         table.add_row(one.policy, *(f"{rate:.2%}" for rate in rates), f"{one.pays:.2f} ± {one.pays_stderr:.2f}")
     Console().print(table)
     write_json(json_file, [one.to_dict() for one in found])
+
+
+def choices(
+    run: Run,
+    moments: Moments = 100,
+    ways: Ways = 8,
+    horizon: Horizon = 15,
+    seed: Seed = 0,
+    json_file: Json = None,
+    device: Device = "auto",
+) -> None:
+    """Goes on from one moment in several ways, in the game and in dreams: does the dream know which way is better?
+
+    [bold]Example[/]
+    [cyan]jedi bench choices runs/b0[/]
+    """
+    from rich.console import Console
+    from rich.table import Table
+
+    from jedi_sdk import JEDI
+    from jedi_sdk.benchmark.choices import measure_choices
+    from jedi_sdk.progress import progress_bar
+
+    agent = JEDI.from_pretrained(run, device=device)
+    with progress_bar("choosing") as report:
+        found = measure_choices(agent, moments, ways, horizon, seed, report)
+    title = f"{agent.game.name}: pairs of ways on from one moment, {horizon} steps each"
+    table = Table("ways on", "that differ in", "pairs", "dream right", "heads right off real frames", title=title)
+    for one in found:
+        table.add_row(one.ways, one.outcome, f"{one.pairs:,}", _share(one.right), _share(one.right_encoded))
+    Console().print(table)
+    typer.echo("Right: the share of pairs in the game's order. Chance has 50 %.")
+    write_json(json_file, [one.to_dict() for one in found])
+
+
+def _share(right: Right) -> str:
+    """A dash where the game told no two ways apart."""
+    return f"{right.share:.1%} ± {right.stderr:.1%}" if right.share == right.share else "–"
 
 
 def _figures(result: Evaluation) -> tuple[str, str]:

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from jedi_cli.bench import bench
-from jedi_cli.bench_play import baselines, ceiling, judge
+from jedi_cli.bench_play import baselines, ceiling, choices, judge
 from jedi_cli.bench_sampling import sampling
 from jedi_cli.bench_speed import profile, scaling, speed
 from jedi_cli.dream import dream, probe
@@ -41,6 +41,7 @@ app.command("presets")(presets)
 bench.command("baselines")(baselines)
 bench.command("ceiling")(ceiling)
 bench.command("judge")(judge)
+bench.command("choices")(choices)
 bench.command("sampling")(sampling)
 bench.command("speed")(speed)
 bench.command("scaling")(scaling)

@@ -102,7 +102,9 @@ class Contest:
         precision = choose_precision(choose_device(self.device), config.run.dtype)
 
         def tell(share: float, what: str) -> None:
-            bar.show(f"{config.game}: {what}", done, {})
+            bar.show(f"{config.game}: {what} {share:.0%}", done, {})
+
+        bar.line(f"{config.game} {config.seed}: recording the play that all learn from and are measured on")
 
         game, sizes = resolve_game(config.game), (self.frames, self.contexts, self.probe_steps, HORIZON)
         return set_stage(game, config, precision, *sizes, tell, agent)

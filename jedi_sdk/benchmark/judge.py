@@ -128,7 +128,7 @@ def ratio_of_shares(
     """
 
     def ratio(a: Any, m: Any, b: Any, n: Any) -> Any:
-        return np.divide(a * n, b * m, out=np.full(np.shape(b), np.nan), where=np.asarray(b) != 0)
+        return np.divide(a * n, b * m, out=np.full(np.shape(b), np.nan), where=np.asarray(b * m) != 0)
 
     counts = (hits, tries, other_hits, other_tries)
     without = ratio(*(count.sum() - count for count in counts))

@@ -56,8 +56,9 @@ class AtariEnvs(AtariVectorEnv):
         self.single_observation_space = Box(0, 255, (SIZE, SIZE, 3), np.uint8)
         self.observation_space = batch_space(self.single_observation_space, num_envs)
 
-    def reset(self, *, seed: int | NDArray | None = None, options: dict[str, Any] | None = None):
-        obs, info = super().reset(seed=seed, options=options)
+    def reset(self, *, seed: int | list[int] | NDArray | None = None, options: dict[str, Any] | None = None):
+        seeds = np.asarray(seed) if isinstance(seed, list) else seed
+        obs, info = super().reset(seed=seeds, options=options)
         return obs[:, 0], info
 
     def step(self, actions: NDArray):

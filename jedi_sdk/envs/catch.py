@@ -117,7 +117,8 @@ class CatchEnv(gymnasium.Env[NDArray[np.uint8], Any]):
 
 
 class CatchVectorEnv(VectorEnv[NDArray[np.uint8], NDArray, NDArray]):
-    """``num_envs`` games of Catch stepped together; ``reset(seed=s)`` seeds environment ``i`` with ``s + i``.
+    """``num_envs`` games of Catch stepped together; ``reset(seed=s)`` seeds environment ``i`` with ``s + i``, a list of
+    seeds each with its own.
 
     Arrays are new at every step. Infos and resets are those of gymnasium's ``SyncVectorEnv`` in all three
     ``autoreset_mode``s: NEXT_STEP; SAME_STEP with ``final_obs``, ``final_info`` and their masks; DISABLED,
@@ -140,8 +141,8 @@ class CatchVectorEnv(VectorEnv[NDArray[np.uint8], NDArray, NDArray]):
         self.action_space = batch_space(self.single_action_space, num_envs)
         self._boards, self._seeded = Boards(num_envs), np.zeros(num_envs, bool)
 
-    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None):
-        super().reset(seed=seed)
+    def reset(self, *, seed: int | list[int] | None = None, options: dict[str, Any] | None = None):
+        super().reset(seed=seed if isinstance(seed, int) else None)
         mask = self._reset_mask(options or {})
         self._seed(seed, mask if seed is not None else mask & ~self._seeded)
         self._boards.restart(mask)
@@ -166,11 +167,13 @@ class CatchVectorEnv(VectorEnv[NDArray[np.uint8], NDArray, NDArray]):
     def get_action_meanings(self) -> list[str]:
         return list(MEANINGS)
 
-    def _seed(self, seed: int | None, mask: NDArray[np.bool_]) -> None:
+    def _seed(self, seed: int | list[int] | None, mask: NDArray[np.bool_]) -> None:
         if seed is None:
             keys = self.np_random.integers(2**63, size=self.num_envs).astype(np.uint64)
-        else:
+        elif isinstance(seed, int):
             keys = np.uint64(seed % 2**64) + np.arange(self.num_envs, dtype=np.uint64)
+        else:
+            keys = np.array([one % 2**64 for one in seed], np.uint64)
         self._boards.seed(keys[mask], mask)
         self._seeded |= mask
 

@@ -63,6 +63,15 @@ def test_a_seed_repeats_an_episode_and_another_seed_starts_elsewhere():
     assert not all(np.array_equal(a[0], b[0]) for a, b in zip(one, other, strict=True))
 
 
+def test_a_list_of_seeds_gives_each_its_own():
+    envs, alone = make_envs("breakout", 3), make_envs("breakout", 1)
+    obs, info = envs.reset(seed=[3, 3, 4])
+    assert np.array_equal(obs[0], obs[1])
+    assert np.array_equal(obs[0], alone.reset(seed=3)[0][0])
+    no_ops = info["episode_frame_number"]
+    assert no_ops[0] == no_ops[1] != no_ops[2]
+
+
 def test_a_lost_life_is_told_and_does_not_end_the_episode_and_the_next_step_resets():
     steps = play(make_envs("breakout", 1), 400)
     lives = np.array([step[4]["lives"][0] for step in steps])

@@ -50,6 +50,13 @@ def test_the_vector_environment_is_what_gymnasium_makes_of_single_ones(mode):
     assert ours.metadata == theirs.metadata
 
 
+def test_a_list_of_seeds_gives_each_its_own():
+    ours, theirs = CatchVectorEnv(4), SyncVectorEnv([CatchEnv] * 4)
+    assert_same(ours.reset(seed=[5, 5, 2**64 + 5, 9]), theirs.reset(seed=[5, 5, 2**64 + 5, 9]))
+    for _ in range(20):
+        assert_same(ours.step(np.array([0, 0, 0, 2])), theirs.step(np.array([0, 0, 0, 2])))
+
+
 def test_arrays_are_never_written_to_again():
     envs = CatchVectorEnv(3, AutoresetMode.SAME_STEP)
     kept = [envs.reset(seed=0)[0]]
