@@ -3,6 +3,7 @@ tell."""
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -152,17 +153,22 @@ def choices(
     with progress_bar("choosing") as report:
         found = measure_choices(agent, moments, ways, horizon, seed, report)
     title = f"{agent.game.name}: pairs of ways on from one moment, {horizon} steps each"
-    table = Table("ways on", "that differ in", "pairs", "dream right", "heads right off real frames", title=title)
+    columns = ("ways on", "differ in", "pairs", "moments", "dream right", "heads right off real frames")
+    table = Table(*columns, title=title)
     for one in found:
-        table.add_row(one.ways, one.outcome, f"{one.pairs:,}", _share(one.right), _share(one.right_encoded))
+        counts = (f"{one.pairs:,}", f"{one.moments:,}")
+        table.add_row(one.ways, one.outcome, *counts, _share(one.right), _share(one.right_encoded))
     Console().print(table)
-    typer.echo("Right: the share of pairs in the game's order. Chance has 50 %.")
+    typer.echo("Right: the share of pairs in the game's order, a tie counting half. Chance and silence have 50 %.")
     write_json(json_file, [one.to_dict() for one in found])
 
 
 def _share(right: Right) -> str:
-    """A dash where the game told no two ways apart."""
-    return f"{right.share:.1%} ± {right.stderr:.1%}" if right.share == right.share else "–"
+    """A dash where the game told no two ways apart; no error where all pairs are from one moment."""
+    if math.isnan(right.share):
+        return "–"
+    error = "" if math.isnan(right.stderr) else f" ± {right.stderr:.1%}"
+    return f"{right.share:.1%}{error}\n{right.ties:.0%} ties"
 
 
 def _figures(result: Evaluation) -> tuple[str, str]:

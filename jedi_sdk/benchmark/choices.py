@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from itertools import count, islice
 from typing import Any
 
 import numpy as np
@@ -28,31 +29,36 @@ from jedi_sdk.types import Segment
 from jedi_sdk.world_model import WorldModel
 
 DREAMS = 8  # of each way: what comes of it is drawn
-INTO = 200  # steps into a game within which the moments lie
+INTO = 200  # steps of play from a seed, within which the moments lie
 KINDS = ("random", "its own")  # ways on: the first half, and the second
 OUTCOMES = ("return", "end")
 
-Ways2 = Float64[np.ndarray, "moments ways"]
+Each = Float64[np.ndarray, "moments ways"]
+ByMoment = Float64[np.ndarray, "moments"]
 
 
 @dataclass(frozen=True)
 class Right:
-    """The share of pairs put in the game's order, ties counting half (1 is right, 0.5 chance), and its standard error
-    over moments; NaN where the game told no two ways apart."""
+    """The share of pairs put in the game's order, a tie counting half (1 is right, 0.5 chance or silence), its standard
+    error over moments, and the share of ties. NaN where there are no pairs, the error also where one moment has all.
+    """
 
     share: float
     stderr: float
+    ties: float
 
 
 @dataclass(frozen=True)
 class Choice:
-    """``pairs`` of ways on from one moment with another ``outcome`` in the game. ``real``, ``dreamed`` and ``encoded``:
-    what comes of a way on average; ``encoded`` is what the heads make of the real frames.
+    """``pairs`` of ways on from one moment with another ``outcome`` in the game, and how many ``moments`` have some.
+    ``real``, ``dreamed`` and ``encoded``: what comes of a way on average; ``encoded`` is what the heads make of the
+    real frames, which are there until the real end.
     """
 
     ways: str
     outcome: str
     pairs: int
+    moments: int
     right: Right
     right_encoded: Right
     real: float
@@ -68,81 +74,94 @@ def measure_choices(agent: JEDI, moments: int, ways: int, horizon: int, seed: in
 
     Raises ``WaysError`` for a game that does not go the same way twice.
     """
-    outcomes = [
-        np.stack(each) for each in zip(*_all_outcomes(agent, moments, ways, horizon, seed, report), strict=True)
-    ]
-    found = []
-    for kind, name in enumerate(KINDS):
-        mine = slice(kind * ways, (kind + 1) * ways)
-        for i, outcome in enumerate(OUTCOMES):
-            found.append(_choice(name, outcome, *(each[:, i, mine] for each in outcomes)))
-    return found
-
-
-def _all_outcomes(
-    agent: JEDI, moments: int, ways: int, horizon: int, seed: int, report: Report
-) -> Iterator[tuple[np.ndarray, ...]]:
     precision, rng = agent.precision, Rng(seed, agent.precision.device)
-    envs = make_envs(agent.game, 2 * ways)
     actor = Actor(agent.actor_critic, rng, agent.world_model.encode)
-    onward = Ways(envs, actor, agent.config, precision, rng)
-    into, found, game = np.random.default_rng(seed), 0, seed
+    envs, come = make_envs(agent.game, 2 * ways), []
     try:
-        while found < moments:
-            segment = onward(int(into.integers(1, INTO)), horizon, game)
-            game += 1
-            if segment is None:
-                continue
+        for segment in _moments(Ways(envs, actor, agent.config, precision, rng), moments, horizon, seed):
             with precision.autocast():
-                yield outcomes(agent.world_model, segment, rng)
-            found += 1
-            report(found / moments)
+                come.append(outcomes(agent.world_model, segment, rng))
+            report(len(come) / moments)
     finally:
         envs.close()
+    return _choices(ways, *(np.stack(each) for each in zip(*come, strict=True)))
+
+
+def _moments(ways: Ways, moments: int, horizon: int, seed: int) -> Iterator[Segment]:
+    """``moments`` of them, each from the play of a seed of its own. No game is just over in every step."""
+    into = np.random.default_rng(seed)
+    tried = (ways(int(into.integers(1, INTO)), horizon, game_seed) for game_seed in count(seed))
+    return islice((segment for segment in tried if segment is not None), moments)
 
 
 def outcomes(world_model: WorldModel, segment: Segment, rng: Rng) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """What comes of each row's actions behind its context: really, in dreams, and as the heads read the real frames.
-    For each the sum of reward signs until the end, and how often it ends, (2, ways)."""
+    For each the sum of reward signs until the end, and how often it ends, (2, ways).
+
+    A dream is not told of the real end. Where a real episode was cut off, the dream is cut off, too.
+    """
     last = world_model.context - 1
     real = segment.mask[:, last:-1] & segment.mask[:, last + 1 :]
     rew, end = segment.rew[:, last:-1] * real, segment.end[:, last:-1] & real
     z = encode_frames(world_model, segment.obs)
     many = torch.arange(len(z), device=z.device).repeat_interleave(DREAMS)
-    dreamed = dream_along(world_model, segment[many], z[many], rng)[1:]
+    rew_dreamed, end_dreamed = dream_along(world_model, segment[many], z[many], rng)[1:]
     rew_encoded, end_encoded = read_along(world_model, segment[many], z[many], rng)
-    encoded = rew_encoded * real[many], end_encoded & real[many]
-    return _come_to(rew, end, 1), _come_to(*dreamed, DREAMS), _come_to(*encoded, DREAMS)
+    uncut = _up_to(segment.trunc[:, last:-1] & real)[many]
+    return (
+        _come_to(rew, end, 1),
+        _come_to(rew_dreamed * uncut, end_dreamed & uncut, DREAMS),
+        _come_to(rew_encoded * real[many], end_encoded & real[many], DREAMS),
+    )
+
+
+def _up_to(over: Bool[Tensor, "b t"]) -> Bool[Tensor, "b t"]:
+    """The steps up to the first that is ``over``, and that one."""
+    return over.cumsum(1) - over.long() == 0
 
 
 def _come_to(rew: Float[Tensor, "b t"], end: Bool[Tensor, "b t"], dreams: int) -> np.ndarray:
     """Over a way's ``dreams``: the mean sum of rewards until the end, and how often there is one."""
-    before = end.cumsum(1) - end.long() == 0
-    both = torch.stack([(rew * before).sum(1), end.any(1).to(rew.dtype)])
+    both = torch.stack([(rew * _up_to(end)).sum(1), end.any(1).to(rew.dtype)])
     return both.unflatten(1, (-1, dreams)).mean(-1).double().cpu().numpy()
 
 
-def _choice(ways: str, outcome: str, real: Ways2, dreamed: Ways2, encoded: Ways2) -> Choice:
-    means = {"real": real.mean(), "dreamed": dreamed.mean(), "encoded": encoded.mean()}
+def _choices(ways: int, real: np.ndarray, dreamed: np.ndarray, encoded: np.ndarray) -> list[Choice]:
+    """From what came of all ways, (moments, 2, 2 * ways) each."""
+    found = []
+    for kind, name in enumerate(KINDS):
+        mine = slice(kind * ways, (kind + 1) * ways)
+        for i, outcome in enumerate(OUTCOMES):
+            found.append(_choice(name, outcome, *(each[:, i, mine] for each in (real, dreamed, encoded))))
+    return found
+
+
+def _choice(ways: str, outcome: str, real: Each, dreamed: Each, encoded: Each) -> Choice:
+    pairs = in_order(real, real)[2]
     return Choice(
         ways,
         outcome,
-        pairs=int(in_order(real, real)[1].sum()),
+        pairs=int(pairs.sum()),
+        moments=int((pairs > 0).sum()),
         right=_right(dreamed, real),
         right_encoded=_right(encoded, real),
-        **{name: float(mean) for name, mean in means.items()},
+        real=float(real.mean()),
+        dreamed=float(dreamed.mean()),
+        encoded=float(encoded.mean()),
     )
 
 
-def _right(said: Ways2, real: Ways2) -> Right:
-    right, pairs = in_order(said, real)
+def _right(said: Each, real: Each) -> Right:
+    right, tied, pairs = in_order(said, real)
     whole = np.ones(len(real))
-    return Right(*ratio_of_shares(right, pairs, whole, whole))
+    return Right(*ratio_of_shares(right, pairs, whole, whole), ties=ratio_of_shares(tied, pairs, whole, whole)[0])
 
 
-def in_order(said: Ways2, real: Ways2) -> tuple[Float64[np.ndarray, "moments"], Float64[np.ndarray, "moments"]]:
-    """By moment: pairs of ways that ``said`` puts in the order of ``real``, a tie being half of one; and all pairs that
-    ``real`` tells apart."""
+def in_order(said: Each, real: Each) -> tuple[ByMoment, ByMoment, ByMoment]:
+    """By moment, of the pairs of ways that ``real`` tells apart: how many ``said`` puts in the same order, a tie being
+    half of one; how many are ties; and how many there are.
+    """
     apart = real[:, :, None] > real[:, None, :]
     order = np.sign(said[:, :, None] - said[:, None, :])
-    return ((order + 1) / 2 * apart).sum((1, 2)), apart.sum((1, 2)).astype(float)
+    right, tied = (order + 1) / 2 * apart, (order == 0) & apart
+    return right.sum((1, 2)), tied.sum((1, 2), dtype=float), apart.sum((1, 2), dtype=float)

@@ -124,7 +124,8 @@ def ratio_of_shares(
     other_tries: Float64[np.ndarray, "n"],
 ) -> tuple[float, float]:
     """One share over another, counted in ``n`` groups, and its standard error by the jackknife (Tukey 1958): one group
-    left out at a time, so that what happens within a group need not be independent. NaN where the other share is 0.
+    left out at a time, so that what happens within a group need not be independent. NaN where the other share is 0 or
+    nobody tries; the error also where that comes of leaving one group out.
     """
 
     def ratio(a: Any, m: Any, b: Any, n: Any) -> Any:

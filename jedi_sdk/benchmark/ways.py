@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import torch
 from gymnasium.vector import VectorEnv
-from jaxtyping import Bool
+from jaxtyping import Bool, Int64
 from torch import Tensor
 
 from jedi_sdk.collect import Collector
@@ -20,7 +21,7 @@ from jedi_sdk.types import Policy, Segment
 
 
 class WaysError(RuntimeError):
-    """A game that cannot be gone through twice: says why."""
+    """A game that has no two ways on from one moment: says why."""
 
 
 @dataclass(frozen=True)
@@ -47,11 +48,12 @@ class Ways:
     rng: Rng
 
     def __call__(self, steps: int, horizon: int, seed: int) -> Segment | None:
-        """The context ``steps`` steps into the game of ``seed``, the same for all, and ``horizon`` frames of each way
-        on; None where the game is just over. Raises ``WaysError`` where the envs did not stay together.
+        """The context after ``steps`` steps of play from ``seed``, the same for all, and ``horizon`` frames of each way
+        on; None where a game is just over. A way's actions stand there behind its end, too, for a dream that does not
+        end. Raises ``WaysError`` where the envs did not stay together.
         """
         n, context = self.envs.num_envs, self.config.context
-        replay = Replay(None, n, n * (context + 2 * horizon + 2), context=context)
+        replay = Replay(None, n, n * (context + horizon + 2), context=context)  # one more where all games end at once
         device, life_loss_ends = self.precision.device, self.config.env.life_loss_ends
         collector = Collector(self.envs, replay, [seed] * n, device, life_loss_ends)
         self._advance(collector, Together(self.policy), steps)
@@ -63,13 +65,21 @@ class Ways:
         lasting = Sticky(int(self.envs.single_action_space.n), self.rng)  # pyright: ignore[reportAttributeAccessIssue]
         self._advance(collector, Exploring(self.policy, lasting, n // 2), horizon + 1)
         segment = replay.window(np.full(n, moment), np.arange(n), context + horizon)
-        return segment.to(device)
+        act = torch.cat([segment.act[:, : context - 1], _acted(replay, moment, horizon + 1)], dim=1)
+        return replace(segment, act=act).to(device)
 
     def _advance(self, collector: Collector, policy: Policy, rows: int) -> None:
         end = collector.replay.count + rows
         while collector.replay.count < end:
             with self.precision.autocast():
                 collector.collect(policy, 1)
+
+
+def _acted(replay: Replay, row: int, rows: int) -> Int64[Tensor, "b t"]:
+    """What each env was told in the ``rows`` rows from ``row`` on, 0 where it reset itself; a window has 0 from an end
+    on."""
+    act = replay.columns["act"][np.arange(row, row + rows) % replay.rows]
+    return torch.from_numpy(act.T.astype(np.int64))
 
 
 def _for_each(memory: tuple[Tensor, ...], n: int) -> tuple[Tensor, ...]:

@@ -16,14 +16,14 @@ from .errors import HubError, NoSuchRepoError, UnreachableError
 from .results import read_results
 from .zoo import ORG, Entry, entries
 
-REPO = re.compile(r"[\w.-]+/[\w.-]+(@\S*)?", re.ASCII)
+REPO = re.compile(r"[\w.-]+/[\w.-]+", re.ASCII)
 MODELS = "models--"  # so a repository's folder in the cache begins, with -- where its name has /
 
 
 @dataclass(frozen=True)
 class Found:
     """A checkpoint ``folder``; ``title`` names one that was not given as a path: ``catch (v1, embedded)``, and
-    ``pinned`` is what to write for just these files: ``catch@v1``."""
+    ``pinned`` is what to write for just these files, or for the repository that they are a part of: ``catch@v1``."""
 
     folder: Path
     title: str | None = None
@@ -93,7 +93,8 @@ def is_path(name: str | Path) -> bool:
     """Whether ``name`` is read as a path; ``owner/name`` is one where such a folder exists."""
     if isinstance(name, Path) or name.startswith((".", "~", "/", os.sep)):
         return True
-    return ("/" in name or os.sep in name) and (Path(name).exists() or not REPO.fullmatch(name))
+    repo = name.partition("@")[0]
+    return ("/" in name or os.sep in name) and (Path(name).exists() or not REPO.fullmatch(repo))
 
 
 def _own(path: Path, revision: str | None) -> Found:
@@ -124,19 +125,19 @@ def _of_the_hub(repo: str, revision: str | None, hub: Hub) -> Found:
     try:
         folder = hub.fetch(repo, revision)
     except (NoSuchRepoError, UnreachableError) as error:
-        raise type(error)(
-            f"{error}. (There is no folder {repo} here; a path that is to be found begins with ./)"
-        ) from error
+        here = f"There is a folder {repo} here: for that, write it without @{revision}"
+        nowhere = f"There is no folder {repo} here; a path that is to be found begins with ./"
+        raise type(error)(f"{error}. ({here if Path(repo).exists() else nowhere})") from error
     return Found(folder, f"{repo} ({revision or folder.name[:8]})", f"{repo}@{folder.name}")
 
 
 def _of_the_zoo(entry: Entry, revision: str | None, hub: Hub) -> Found:
     org = os.environ.get("JEDI_HUB_ORG") or ORG
-    if org == ORG and revision == entry.embedded is not None:
+    if org == ORG and revision is not None and revision == entry.embedded:
         return _embedded(entry)
     if org != ORG or revision not in (None, entry.revision):
         repo = f"{org}/{entry.repo.partition('/')[2]}"
-        by = "another revision" if revision is not None else "JEDI_HUB_ORG"
+        by = "another revision" if org == ORG else "JEDI_HUB_ORG"
         _warn(
             f"{entry.name}: {by} turns the pin off; loading {repo} at {revision or 'its newest'} and not "
             f"{entry.revision}, which this jedi-sdk was tested with"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -16,13 +17,16 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from typer.testing import CliRunner
 
+from jedi_cli.bench_play import _share
 from jedi_cli.main import app
 from jedi_sdk import JEDI
 from jedi_sdk.actor_critic import Actor
-from jedi_sdk.benchmark.choices import KINDS, OUTCOMES, _come_to, in_order, measure_choices
+from jedi_sdk.benchmark.choices import KINDS, OUTCOMES, Right, _come_to, in_order, measure_choices, outcomes
 from jedi_sdk.benchmark.ways import Ways, WaysError
 from jedi_sdk.envs import make_envs
 from jedi_sdk.rng import Rng
+from jedi_sdk.types import DreamState, Segment
+from jedi_sdk.world_model import WorldModel
 
 CPU = torch.device("cpu")
 HORIZON = 6
@@ -44,8 +48,9 @@ def ways_of(agent: JEDI, num_envs: int) -> Ways:
 def test_pairs_in_order_by_hand():
     real = np.array([[0.0, 1.0, 1.0], [0.0, 0.0, 0.0], [2.0, 1.0, 0.0]])
     said = np.array([[0.1, 0.5, 0.0], [0.1, 0.5, 0.9], [0.3, 0.3, 0.1]])
-    right, pairs = in_order(said, real)
+    right, tied, pairs = in_order(said, real)
     assert pairs.tolist() == [2, 0, 3]
+    assert tied.tolist() == [0, 0, 1]
     assert right.tolist() == [1, 0, 2.5]
 
 
@@ -54,10 +59,13 @@ outcomes_of = arrays.arrays(np.float64, (3, 4), elements=st.integers(-2, 2).map(
 
 @given(outcomes_of, outcomes_of)
 def test_the_truth_is_right_its_opposite_wrong_and_silence_half_right(said, real):
-    right, pairs = in_order(real, real)
+    right, tied, pairs = in_order(real, real)
     assert (right == pairs).all()
+    assert (tied == 0).all()
     assert (in_order(-real, real)[0] == 0).all()
-    assert (in_order(np.zeros_like(real), real)[0] == pairs / 2).all()
+    silent = in_order(np.zeros_like(real), real)
+    assert (silent[0] == pairs / 2).all()
+    assert (silent[1] == pairs).all()
     assert (in_order(said, real)[0] + in_order(-said, real)[0] == pairs).all()
     assert (in_order(3 * said + 1, real)[0] == in_order(said, real)[0]).all()
 
@@ -69,11 +77,69 @@ def test_what_lies_behind_an_end_does_not_count():
     assert _come_to(rew, end, 2).tolist() == [[1.0], [0.5]]
 
 
+class Rule(WorldModel):
+    """A world without pictures: action 1 pays, action 2 ends. Whoever knows that is right."""
+
+    def __init__(self):
+        torch.nn.Module.__init__(self)
+        self.context = 2
+
+    def encode(self, obs):
+        return torch.zeros(len(obs), 1, 1, 1)
+
+    def start_from(self, z, act, mask):
+        return DreamState(z, act, (torch.zeros(len(z), 1), torch.zeros(len(z), 1)))
+
+    def step(self, state, act, rng, sampler=None, reward="sample"):
+        return state, (act == 1).float(), act == 2
+
+    def read(self, z, z_next, act, lstm, rng, reward="sample"):
+        return (act == 1).float(), act == 2, lstm
+
+
+def test_a_dream_that_follows_the_rule_comes_to_what_the_game_does():
+    """One way goes on, one ends and has actions behind its end, one is cut off, which no dream can know."""
+    act = torch.tensor([[0, 1, 0, 1, 0], [0, 1, 2, 1, 0], [0, 1, 1, 1, 2]])
+    trunc = torch.zeros(3, 5, dtype=torch.bool)
+    trunc[2, 2] = True
+    mask = torch.tensor([[1, 1, 1, 1, 1], [1, 1, 1, 1, 0], [1, 1, 1, 1, 0]]).bool()  # a last frame is real, too
+    obs = torch.zeros(3, 5, 64, 64, 3, dtype=torch.uint8)
+    segment = Segment(obs, act, (act == 1).float(), act == 2, trunc, mask)
+    for come in outcomes(Rule(), segment, Rng(0, CPU)):
+        assert come.tolist() == [[2, 1, 2], [0, 1, 0]]
+
+
+def test_a_dream_is_not_told_of_the_real_end():
+    """It goes on with the way's own actions, and what it dreams behind the end counts."""
+    act = torch.tensor([[0, 1, 1, 1, 0]])
+    end = torch.tensor([[False, True, False, False, False]])
+    mask = torch.tensor([[True, True, True, False, False]])
+    obs, none = torch.zeros(1, 5, 64, 64, 3, dtype=torch.uint8), torch.zeros(1, 5, dtype=torch.bool)
+    segment = Segment(obs, act, act.float(), end, none, mask)
+    real, dreamed, encoded = outcomes(Rule(), segment, Rng(0, CPU))
+    assert real.tolist() == [[1], [1]]
+    assert dreamed.tolist() == [[3], [0]]
+    assert encoded.tolist() == [[1], [0]]
+
+
+@pytest.mark.parametrize(
+    ("right", "said"),
+    [
+        (Right(0.75, 0.1, 0.5), "75.0% ± 10.0%\n50% ties"),
+        (Right(0.75, np.nan, 0.0), "75.0%\n0% ties"),
+        (Right(np.nan, np.nan, np.nan), "–"),
+    ],
+)
+def test_what_is_not_known_is_not_said(right, said):
+    assert _share(right) == said
+
+
 # -- ways --------------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("way", [2, 4], ids=KINDS)
 @pytest.mark.parametrize(("game", "steps"), [("catch", 4), ("breakout", 30)])
-def test_ways_share_their_context_and_are_what_the_game_does(game, steps):
+def test_ways_share_their_context_and_are_what_the_game_does(game, steps, way):
     """Played again with the same seed and the actions of one way, the game shows that way's frames."""
     agent = JEDI(game, preset="tiny", device="cpu")
     ways, k = ways_of(agent, 6), agent.config.context
@@ -86,11 +152,11 @@ def test_ways_share_their_context_and_are_what_the_game_does(game, steps):
     alone = make_envs(agent.game, 1)
     shown = [alone.reset(seed=3)[0][0]]
     story = played_before(agent, steps, seed=3)
-    for act in [*story, *segment.act[2, k - 1 : -1].tolist()]:
+    for act in [*story, *segment.act[way, k - 1 : -1].tolist()]:
         shown.append(alone.step(np.array([act]))[0][0])
-    real = segment.mask[2]
+    real = segment.mask[way]
     assert real.sum() > k
-    for frame, wanted, counts in zip(segment.obs[2], shown[-k - HORIZON :], real, strict=True):
+    for frame, wanted, counts in zip(segment.obs[way], shown[-k - HORIZON :], real, strict=True):
         assert not counts or np.array_equal(frame.numpy(), wanted)
 
 
@@ -106,6 +172,25 @@ def played_before(agent: JEDI, steps: int, seed: int) -> list[int]:
         acts.append(int(act))
         obs, *_ = envs.step(act.numpy())
     return acts
+
+
+def counting(x, state, first):
+    """A ``Policy`` that acts by how often it was asked, and by nothing else."""
+    asked = torch.zeros(len(x), 1) if state is None else state[0]
+    return asked[:, 0].long() % 3, (asked + 1,)
+
+
+def test_ways_of_its_own_begin_with_what_the_policy_remembers_and_go_on_behind_an_end():
+    agent = JEDI("catch", preset="tiny", device="cpu")
+    ways, k, steps = replace(ways_of(agent, 4), policy=counting), agent.config.context, 4
+    segment = ways(steps, HORIZON, seed=0)
+    assert segment is not None
+    asked = (steps + torch.arange(HORIZON + 1)) % 3
+    over = 7 - steps  # Catch takes seven steps; in the next one it resets itself
+    asked[over] = 0
+    assert segment.end[2:, k - 1 + over - 1].all()
+    assert not segment.mask[2:, k + over :].any()
+    assert (segment.act[2:, k - 1 :] == asked).all()
 
 
 def test_no_moment_where_the_game_is_just_over():
@@ -162,4 +247,4 @@ def test_on_the_command_line(tmp_path: Path):
     assert "pairs of ways on from one moment, 4 steps each" in " ".join(said.output.split())
     found = json.loads((tmp_path / "choices.json").read_text())
     assert [(one["ways"], one["outcome"]) for one in found] == [(kind, what) for kind in KINDS for what in OUTCOMES]
-    assert found[0].keys() >= {"pairs", "right", "right_encoded", "real", "dreamed", "encoded"}
+    assert found[0].keys() >= {"pairs", "moments", "right", "right_encoded", "real", "dreamed", "encoded"}

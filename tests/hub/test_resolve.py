@@ -140,6 +140,8 @@ def test_another_organisation_turns_the_pin_off(
         assert str(resolve("tiny", None, hub)).startswith("others/tiny (")
     with pytest.warns(UserWarning, match="pin off"), pytest.raises(HubError, match="cannot be reached"):
         resolve("tiny", None, replace(hub, endpoint=NOBODY, cache_dir=hub.cache_dir / "empty"))  # type: ignore[operator]
+    with pytest.warns(UserWarning, match="JEDI_HUB_ORG turns the pin off; loading others/tiny at v1"):
+        assert str(resolve("tiny@v1", None, hub)) == "others/tiny (v1)"
     monkeypatch.setenv("JEDI_HUB_ORG", "")
     assert str(resolve("tiny", None, hub)) == "tiny (v1, embedded)"
 
@@ -203,6 +205,15 @@ def test_a_repository_with_a_revision_is_no_folder(
     shutil.copytree(exported, tmp_path / "me" / "agent")
     monkeypatch.chdir(tmp_path)
     assert not resolve("me/agent@v1", None, hub).mine
+
+
+def test_a_revision_behind_a_path_is_explained(
+    server: HubServer, hub: Hub, exported: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(exported, tmp_path / "runs" / "b0")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(HubError, match=r"There is a folder runs/b0 here: for that, write it without @v1"):
+        resolve("runs/b0@v1", None, hub)
 
 
 @pytest.mark.parametrize("name", ["tiny@v1", "me/agent@v1"])
