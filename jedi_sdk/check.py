@@ -26,6 +26,7 @@ MAY_BE_ZERO = (
     *FRACTIONS,
     "seed",
     "env.explorers",
+    "env.explore_steps",
     "replay.recency",
     "actor_critic.entropy",
     "objective.encoder_lr_scale",

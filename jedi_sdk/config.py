@@ -20,6 +20,7 @@ class EnvConfig:
     life_loss_ends: bool = True  # True; a lost life ends a training episode, never an evaluation episode
     epsilon: float = 0.01  # 0.01; share of random actions while collecting
     explorers: int = 0  # 0; envs, at most all but one, that play random actions that last: dreamed of, not scored
+    explore_steps: int = 0  # 0; real steps after which explorers follow the policy, too; 0: they never do
 
 
 @dataclass(frozen=True)

@@ -40,7 +40,7 @@ class Sticky:
 
 @dataclass(frozen=True)
 class Exploring:
-    """A ``Policy``: ``policy``'s, but that the first ``explorers`` envs do what ``explore`` does."""
+    """A ``Policy``: ``policy``'s, but that the first ``explorers`` envs, or none, do what ``explore`` does."""
 
     policy: Policy
     explore: Policy
@@ -49,6 +49,7 @@ class Exploring:
     def __call__(self, x: Tensor, state: Any, first: Bool[Tensor, "b"]) -> tuple[Int64[Tensor, "b"], Any]:
         remembered, lasting = (None, None) if state is None else state
         act, remembered = self.policy(x, remembered, first)
-        n = self.explorers
+        if not (n := self.explorers):  # they may stop in the middle of a game: the memory keeps its shape
+            return act, (remembered, None)
         other, lasting = self.explore(x[:n], lasting, first[:n])
         return torch.cat([other, act[n:]]), (remembered, lasting)

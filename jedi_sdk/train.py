@@ -133,16 +133,22 @@ class Trainer:
         chunk = max(self.config.env.num_envs, missing // COLLECT_CHUNKS)
         learner = self.learner
         actor = Actor(learner.actor_critic, learner.rng, learner.world_model.encode, epsilon=self.config.env.epsilon)
-        explorers = min(self.config.env.explorers, self.config.env.num_envs - 1)
         lasting = Sticky(learner.actor_critic.num_actions, learner.rng)
-        policy = Exploring(actor, lasting, explorers) if explorers else actor
         while self.counters.env_steps < goal:
+            explorers = self._explorers()
+            policy = Exploring(actor, lasting, explorers)
             with learner.precision.autocast():
                 steps, episodes = self.collector.collect(policy, min(chunk, goal - self.counters.env_steps))
             self.counters.env_steps += steps
             self.counters.episodes += len(episodes)
             self.monitor.collected([episode for episode in episodes if episode.env >= explorers], self._now())
             self._save_or_stop()
+
+    def _explorers(self) -> int:
+        """Envs that explore now: never all of them, and none after ``env.explore_steps``."""
+        env = self.config.env
+        over = 0 < env.explore_steps <= self.counters.env_steps
+        return 0 if over else min(env.explorers, env.num_envs - 1)
 
     def _update(self, part: str) -> None:
         done = getattr(self.counters, part)

@@ -12,6 +12,7 @@ from jedi_sdk import JEDI
 from jedi_sdk.explore import Exploring, Sticky
 from jedi_sdk.replay import Replay
 from jedi_sdk.rng import Rng
+from jedi_sdk.train import COLLECT_CHUNKS
 
 NOBODY = torch.zeros(8, dtype=torch.bool)
 
@@ -45,6 +46,15 @@ def test_the_first_envs_explore_and_the_others_follow_the_policy() -> None:
     assert state[0] == 100  # the policy saw every step
 
 
+def test_explorers_may_stop_in_the_middle_of_a_game() -> None:
+    x, state = torch.zeros(8, 1), None
+    for explorers in (3, 3, 0, 0):
+        act, state = Exploring(counting, Sticky(4, Rng(0)), explorers)(x, state, NOBODY)
+        assert (act[explorers:] == 9).all()
+    assert state is not None
+    assert state[0] == 4  # the policy remembers all of it
+
+
 def test_explorers_are_dreamed_of_but_not_scored(tmp_path: Path) -> None:
     """Catch with a policy that always moves left: what the other env did must be something else."""
     agent = JEDI(
@@ -60,6 +70,22 @@ def test_explorers_are_dreamed_of_but_not_scored(tmp_path: Path) -> None:
     assert set(explored.tolist()) == {0, 1, 2}
     assert {episode.env for episode in agent._trainer.monitor.episodes} == {1}
     np.testing.assert_array_less(0, len(agent._trainer.monitor.episodes))
+
+
+def test_explorers_follow_the_policy_and_are_scored_after_explore_steps(tmp_path: Path) -> None:
+    overrides = ["env.explorers=1", "env.explore_steps=200", "env.epsilon=0", "schedule.first_epoch.env_steps=400"]
+    agent = JEDI("catch", preset="tiny", overrides=overrides)
+    with torch.no_grad():
+        agent.actor_critic.actor.bias[0] = 100.0
+    agent.learn(env_steps=400, run_dir=tmp_path / "run", progress=False)
+    assert agent._trainer is not None
+    replay: Replay = agent._trainer.replay
+    alive = ~replay.columns["dead"][: replay.count, 0]
+    explored = replay.columns["act"][: replay.count, 0]
+    rows = np.flatnonzero(explored)
+    assert rows[-1] > 60  # explored for about the first hundred rows of two envs
+    assert alive[: rows[-1] + 1].sum() <= 100 + 400 // COLLECT_CHUNKS
+    assert {episode.env for episode in agent._trainer.monitor.episodes} == {0, 1}
 
 
 def test_at_least_one_env_follows_the_policy(tmp_path: Path) -> None:

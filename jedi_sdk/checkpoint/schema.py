@@ -13,7 +13,7 @@ from typing import Any
 from jedi_sdk.checkpoint.names import CheckpointError
 from jedi_sdk.settings import flatten, nest
 
-SCHEMA = 8
+SCHEMA = 9
 Values = dict[str, Any]
 
 ABSENT_IN_1 = {  # what settings mean that schema 1, or its older files, did not have
@@ -76,6 +76,7 @@ MIGRATIONS: dict[int, Callable[[Values], Values]] = {
     5: _lacking({"actor_critic.reward": "sample"}, newer=6),
     6: _lacking({"encoder.start": "random"}, newer=7),
     7: _lacking({"heads.reads": "pair", "heads.dropout": 0.0}, newer=8),
+    8: _lacking({"env.explore_steps": 0}, newer=9),
 }
 
 

@@ -30,6 +30,7 @@ ADDED = {
     6: ["actor_critic.reward"],
     7: ["encoder.start"],
     8: ["heads.dropout", "heads.reads"],
+    9: ["env.explore_steps"],
 }
 
 
@@ -105,18 +106,19 @@ def test_a_run_of_schema_2_began_with_nobody_elses_weights() -> None:
         (5, replace(TINY, actor_critic=replace(TINY.actor_critic, reward="sample"))),
         (6, replace(TINY, encoder=replace(TINY.encoder, start="random"))),
         (7, replace(TINY, heads=replace(TINY.heads, reads="pair", dropout=0.0))),
+        (8, replace(TINY, env=replace(TINY.env, explore_steps=0))),
     ],
 )
 def test_what_a_schema_does_not_say_means_what_was_done_then(schema: int, meant: Config) -> None:
     """Dreams by the weights as they were trained, nothing compiled, rewards drawn, encoders from random filters, heads
-    that read both latents and are told everything.
+    that read both latents and are told everything, explorers to the end.
     """
     old = checkpoint.Card(meant, 3, "cpu", "float32").to_json()
     older(old["config"], schema)
     assert checkpoint.Card.from_json({**old, "schema_version": schema}).config == meant
 
 
-@pytest.mark.parametrize("schema", [3, 4, 5, 6, 7])
+@pytest.mark.parametrize("schema", [3, 4, 5, 6, 7, 8])
 def test_a_newer_file_is_not_taken_for_an_older_one(schema: int) -> None:
     newer = checkpoint.Card(TINY, 3, "cpu", "float32").to_json()
     older(newer["config"], schema + 1)
@@ -168,7 +170,7 @@ def test_action_meanings_travel(tmp_path: Path, agent: JEDI) -> None:
         ({"schema_version": ...}, "its schema_version is None"),
         ({"schema_version": 1}, "its schema_version is 1; it must be a number from 2"),
         ({"schema_version": ..., "format": 1}, "it is not what schema 1 has .KeyError: 'action_meanings'"),
-        ({"colour": "red"}, "it says 'colour', which schema 8 does not have"),
+        ({"colour": "red"}, "it says 'colour', which schema 9 does not have"),
         ({"num_actions": ...}, "it does not say num_actions"),
         ({"config__denoiser__wings": 2}, r"it says config\.denoiser\.'wings'"),
         ({"config__space": ...}, r"it does not say config\.space"),
