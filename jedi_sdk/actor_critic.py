@@ -1,4 +1,7 @@
-"""Actor and critic on latents: one trunk, one memory, two heads; REINFORCE on λ-returns with the value as baseline."""
+"""Actor and critic on latents: one trunk, one memory, two heads; λ-returns with the value as baseline.
+
+The first gradient step on a rollout is REINFORCE's, those that may follow are PPO's (arXiv 1707.06347, equation 7).
+"""
 
 from __future__ import annotations
 
@@ -18,6 +21,16 @@ from jedi_sdk.returns import lambda_returns
 from jedi_sdk.rng import Rng
 from jedi_sdk.types import Losses, LSTMState, Rollout
 from jedi_sdk.world_model import FRAME_SIZE
+
+
+@dataclass(frozen=True)
+class Targets:
+    """What every gradient step on a rollout aims at: λ-returns, and how much better than expected its actions were,
+    chosen with which log-probability."""
+
+    returns: Float[Tensor, "b t"]
+    advantage: Float[Tensor, "b t"]
+    log_p: Float[Tensor, "b t"]
 
 
 class ActorCritic(nn.Module):
@@ -53,27 +66,37 @@ class ActorCritic(nn.Module):
             return self.lstm.empty(len(z))
         return self(z[:, :-1], mask=mask[:, :-1])[2]
 
-    def loss(self, rollout: Rollout) -> Losses:
-        """REINFORCE with a value baseline on λ-returns, entropy bonus; no gradient reaches the latents."""
+    @torch.no_grad()
+    def targets(self, rollout: Rollout) -> Targets:
+        """For several losses of the same ``rollout``: those of the policy as it is now, that dreamed it."""
+        log_p, val = self._judge(rollout)
+        return self._targets(rollout, _of(log_p, rollout.act), val)
+
+    def loss(self, rollout: Rollout, targets: Targets | None = None) -> Losses:
+        """PPO's clipped objective, value, entropy bonus; no gradient reaches the latents.
+
+        Without ``targets`` the policy is the one that dreamed, and the gradient is REINFORCE's.
+        """
         c = self.config
-        logits, val, _ = self(rollout.z, rollout.lstm)
-        logits, val, val_next = logits[:, :-1], val[:, :-1], val[:, 1:].detach()
-        trunc = torch.zeros_like(rollout.end)
-        returns = lambda_returns(rollout.rew, rollout.end, trunc, val_next, c.gamma, c.lambda_)
-        log_p = F.log_softmax(logits, dim=-1)
-        log_p_act = log_p.gather(-1, rollout.act[..., None]).squeeze(-1)
+        log_p, val = self._judge(rollout)
+        log_p_act = _of(log_p, rollout.act)
+        targets = targets or self._targets(rollout, log_p_act.detach(), val.detach())
+        val = val[:, :-1]
         mask = rollout.mask.float()
 
         def mean(x: Tensor) -> Tensor:
             return (x * mask).sum() / mask.sum()
 
-        policy = -mean(log_p_act * (returns - val).detach())
-        value = mean((val - returns).square())
+        ratio = (log_p_act - targets.log_p).exp()
+        clipped = ratio.clamp(1 - c.clip, 1 + c.clip)
+        policy = -mean(torch.minimum(ratio * targets.advantage, clipped * targets.advantage))
+        value = mean((val - targets.returns).square())
         entropy = -mean((log_p.exp() * log_p).sum(-1))
         terms = {
             "policy/loss": policy,
             "policy/value_loss": value,
             "policy/entropy": entropy,
+            "policy/clipped": mean((ratio != clipped).float()),
             "policy/value": mean(val),
             "imagined/reward": mean(rollout.rew),
             "imagined/return": (rollout.rew * mask).sum(1).mean(),
@@ -81,6 +104,21 @@ class ActorCritic(nn.Module):
         }
         total = policy + value - c.entropy * entropy
         return Losses(total, {name: term.detach() for name, term in terms.items()})
+
+    def _judge(self, rollout: Rollout) -> tuple[Float[Tensor, "b t a"], Float[Tensor, "b frames"]]:
+        """Log-probabilities of all actions, and values, of which there is one more."""
+        logits, val, _ = self(rollout.z, rollout.lstm)
+        return F.log_softmax(logits[:, :-1], dim=-1), val
+
+    def _targets(self, rollout: Rollout, log_p: Tensor, val: Tensor) -> Targets:
+        trunc = torch.zeros_like(rollout.end)
+        c = self.config
+        returns = lambda_returns(rollout.rew, rollout.end, trunc, val[:, 1:], c.gamma, c.lambda_)
+        return Targets(returns, returns - val[:, :-1], log_p)
+
+
+def _of(log_p: Float[Tensor, "b t a"], act: Int64[Tensor, "b t"]) -> Float[Tensor, "b t"]:
+    return log_p.gather(-1, act[..., None]).squeeze(-1)
 
 
 def _latent_trunk(c: int, width: int) -> tuple[nn.Sequential, int]:

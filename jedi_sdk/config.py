@@ -77,6 +77,8 @@ class ActorCriticConfig:
     lambda_: float = 0.95  # 0.95
     entropy: float = 0.001  # 0.001
     reward: Literal["sample", "mean"] = "sample"  # sample; what a dreamed step pays: what is drawn, or its mean
+    gradient_steps: int = 1  # 1; on each batch of dreams, all but the first as PPO takes them
+    clip: float = 0.2  # not used; PPO's: how far they may move the chance of an action, of itself
 
 
 @dataclass(frozen=True)

@@ -74,7 +74,21 @@ class Learner:
 
     def update(self, part: str, updates_so_far: int, replay: Replay) -> dict[str, Tensor]:
         """One update of ``part``; what to log, as scalar tensors still on their device."""
+        if part == "actor_critic":
+            return self.improve(self.dream(self._sample(replay, self.config.context)), updates_so_far)
         return self.descend(part, getattr(self, f"_{part}_loss")(replay), updates_so_far)
+
+    def improve(self, rollout: Rollout, updates_so_far: int) -> dict[str, Tensor]:
+        """One update of the policy: ``actor_critic.gradient_steps`` on a rollout of its own; the terms of the last."""
+        steps, targets, terms = self.config.actor_critic.gradient_steps, None, {}
+        if steps > 1:
+            with self.precision.autocast():
+                targets = self.actor_critic.targets(rollout)
+        for _ in range(steps):
+            with self.precision.autocast():
+                losses = self.actor_critic.loss(rollout, targets)
+            terms = self.descend("actor_critic", losses, updates_so_far)
+        return terms
 
     def descend(self, part: str, losses: Losses, updates_so_far: int) -> dict[str, Tensor]:
         """One step of the optimisers of ``part`` down ``losses``; its terms, and the gradients' norms."""
@@ -95,11 +109,6 @@ class Learner:
         segment = self._sample(replay, self.config.context + self.config.actor_critic.horizon)
         with self.precision.autocast():
             return self.taught["heads"].heads_loss(segment, self.rng)
-
-    def _actor_critic_loss(self, replay: Replay) -> Losses:
-        rollout = self.dream(self._sample(replay, self.config.context))
-        with self.precision.autocast():
-            return self.actor_critic.loss(rollout)
 
     def dream(self, segment: Segment) -> Rollout:
         """The current policy's dreams from the contexts of ``segment``.

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 
-from jedi_sdk.actor_critic import Actor, ActorCritic
+from jedi_sdk.actor_critic import Actor, ActorCritic, Targets
 from jedi_sdk.rng import Rng
 from jedi_sdk.types import Rollout
 
@@ -51,7 +51,7 @@ def test_its_first_loss_by_hand(fresh) -> None:
     returns = [1 - d**2, -d, -1, d, 1]  # the second dream's last step lies behind its end
     losses = fresh.loss(dream)
     terms = {name: float(term) for name, term in losses.terms.items()}
-    assert terms["policy/loss"] == pytest.approx(math.log(3) * sum(returns) / 5, rel=1e-5)
+    assert terms["policy/loss"] == pytest.approx(-sum(returns) / 5, rel=1e-5)
     assert terms["policy/value_loss"] == pytest.approx(sum(r**2 for r in returns) / 5, rel=1e-5)
     assert terms["policy/entropy"] == pytest.approx(math.log(3), rel=1e-5)
     assert terms["imagined/return"] == pytest.approx((0 + 1) / 2, abs=1e-6)
@@ -94,6 +94,28 @@ def test_the_gradient_is_reinforces(awake) -> None:
     loss = loss - awake.config.entropy * policy.entropy().mean()
     for one, another in zip(measured, torch.autograd.grad(loss, list(awake.parameters())), strict=True):
         torch.testing.assert_close(one, another, rtol=1e-4, atol=1e-6)
+
+
+def test_later_gradient_steps_by_hand(awake) -> None:
+    """Equation 7 of PPO: an action that became likelier by more than the clip earns no more; a bad one still costs."""
+    dream = rollout([[1.0, -1.0], [1.0, -1.0]], end=[[0, 1], [0, 1]], act=[[0, 1], [2, 0]])
+    was = awake.targets(dream)
+    torch.testing.assert_close(was.advantage, was.returns - awake(dream.z, dream.lstm)[1][:, :-1])
+    ratio = torch.tensor([[1.5, 1.5], [0.5, 0.5]])  # of what the actions' chances are now to what they were
+    aims = Targets(was.returns, torch.tensor([[1.0, -1.0], [2.0, -2.0]]), was.log_p - ratio.log())
+    terms = awake.loss(dream, aims).terms
+    assert awake.config.clip == 0.2
+    assert float(terms["policy/loss"]) == pytest.approx(-(1.2 - 1.5 + 2 * 0.5 - 2 * 0.8) / 4, rel=1e-5)
+    assert float(terms["policy/clipped"]) == 1.0
+
+
+def test_the_first_of_several_gradient_steps_is_reinforces(awake) -> None:
+    dream = rollout([[1.0, 0.0], [-1.0, 1.0]], act=[[2, 1], [0, 0]])
+    weights = list(awake.parameters())
+    alone = torch.autograd.grad(awake.loss(dream).total, weights)
+    first = torch.autograd.grad(awake.loss(dream, awake.targets(dream)).total, weights)
+    for one, another in zip(alone, first, strict=True):
+        torch.testing.assert_close(one, another)
 
 
 def test_it_learns_which_arm_pays_and_what_that_is_worth(fresh) -> None:

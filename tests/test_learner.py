@@ -330,6 +330,27 @@ def test_a_policy_is_paid_what_its_config_says(tiny, wake, replay) -> None:
     assert not torch.equal(paid["mean"], paid["mean"].round())
 
 
+def test_several_gradient_steps_are_taken_on_one_dream(tiny, wake, replay) -> None:
+    """The dreams of one update are those of one step; the later steps move on, towards what the first aimed at."""
+    one, three = (
+        build(replace(tiny, actor_critic=replace(tiny.actor_critic, gradient_steps=steps)), wake=wake)
+        for steps in (1, 3)
+    )
+    told, also_told = (learner.update("actor_critic", 0, replay) for learner in (one, three))
+    assert torch.equal(one.rng.generator.get_state(), three.rng.generator.get_state())
+    assert float(told["imagined/reward"]) == float(also_told["imagined/reward"])
+    for learner, steps in ((one, 1), (three, 3)):
+        taken = learner.optimizers["actor_critic"].state.values()
+        assert {float(state["step"]) for state in taken} == {steps}
+    again = build(tiny, wake=wake)
+    rollout = again.dream(again._sample(replay, tiny.context))
+    targets = again.actor_critic.targets(rollout)
+    for _ in range(3):
+        again.descend("actor_critic", again.actor_critic.loss(rollout, targets), 0)
+    assert not any(changed_by(again.actor_critic, three.actor_critic))
+    assert any(changed_by(again.actor_critic, one.actor_critic))
+
+
 def test_a_dream_remembers_its_context_and_is_the_current_policys(tiny, wake, replay) -> None:
     learner = build(tiny, wake=wake)
     segment = replay.sample(4, 4, learner.sampling)

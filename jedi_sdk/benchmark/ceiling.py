@@ -85,9 +85,7 @@ def _update(agent: JEDI, learner: Learner, awake: Awake, done: int, asleep: bool
         if asleep:
             dreamed = awake.dream(agent.world_model, learner.actor, c.horizon, learner.rng, c.reward)
         lived = awake.rollout(learner.actor, c.horizon, learner.rng)
-    with agent.precision.autocast():
-        losses = agent.actor_critic.loss(dreamed or lived)
-    return learner.descend("actor_critic", losses, done)
+    return learner.improve(dreamed or lived, done)
 
 
 def _point(updates: int, env_steps: int, awake: Awake, terms: dict[str, Tensor]) -> dict[str, float]:
