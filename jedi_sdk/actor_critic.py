@@ -66,20 +66,16 @@ class ActorCritic(nn.Module):
             return self.lstm.empty(len(z))
         return self(z[:, :-1], mask=mask[:, :-1])[2]
 
-    @torch.no_grad()
-    def targets(self, rollout: Rollout) -> Targets:
-        """For several losses of the same ``rollout``: those of the policy as it is now, that dreamed it."""
-        log_p, val = self._judge(rollout)
-        return self._targets(rollout, _of(log_p, rollout.act), val)
-
     def loss(self, rollout: Rollout, targets: Targets | None = None) -> Losses:
         """PPO's clipped objective, value, entropy bonus; no gradient reaches the latents.
 
-        Without ``targets`` the policy is the one that dreamed, and the gradient is REINFORCE's.
+        Without ``targets`` this is the first look at ``rollout``, by the policy that dreamed it: the gradient is
+        REINFORCE's, and later looks are told the ``targets`` of this one.
         """
         c = self.config
-        log_p, val = self._judge(rollout)
-        log_p_act = _of(log_p, rollout.act)
+        logits, val, _ = self(rollout.z, rollout.lstm)
+        log_p = F.log_softmax(logits[:, :-1], dim=-1)
+        log_p_act = log_p.gather(-1, rollout.act[..., None]).squeeze(-1)
         targets = targets or self._targets(rollout, log_p_act.detach(), val.detach())
         val = val[:, :-1]
         mask = rollout.mask.float()
@@ -88,7 +84,7 @@ class ActorCritic(nn.Module):
             return (x * mask).sum() / mask.sum()
 
         ratio = (log_p_act - targets.log_p).exp()
-        clipped = ratio.clamp(1 - c.clip, 1 + c.clip)
+        clipped = ratio.clamp(1 - c.clip_range, 1 + c.clip_range)
         policy = -mean(torch.minimum(ratio * targets.advantage, clipped * targets.advantage))
         value = mean((val - targets.returns).square())
         entropy = -mean((log_p.exp() * log_p).sum(-1))
@@ -103,22 +99,20 @@ class ActorCritic(nn.Module):
             "imagined/ends": (rollout.end & rollout.mask).any(1).float().mean(),
         }
         total = policy + value - c.entropy * entropy
-        return Losses(total, {name: term.detach() for name, term in terms.items()})
+        return Losses(total, {name: term.detach() for name, term in terms.items()}, targets)
 
-    def _judge(self, rollout: Rollout) -> tuple[Float[Tensor, "b t a"], Float[Tensor, "b frames"]]:
-        """Log-probabilities of all actions, and values, of which there is one more."""
-        logits, val, _ = self(rollout.z, rollout.lstm)
-        return F.log_softmax(logits[:, :-1], dim=-1), val
-
-    def _targets(self, rollout: Rollout, log_p: Tensor, val: Tensor) -> Targets:
-        trunc = torch.zeros_like(rollout.end)
-        c = self.config
+    def _targets(self, rollout: Rollout, log_p: Float[Tensor, "b t"], val: Float[Tensor, "b frames"]) -> Targets:
+        c, trunc = self.config, torch.zeros_like(rollout.end)
         returns = lambda_returns(rollout.rew, rollout.end, trunc, val[:, 1:], c.gamma, c.lambda_)
-        return Targets(returns, returns - val[:, :-1], log_p)
+        advantage = returns - val[:, :-1]
+        return Targets(returns, _normal(advantage, rollout.mask) if c.normalize_advantage else advantage, log_p)
 
 
-def _of(log_p: Float[Tensor, "b t a"], act: Int64[Tensor, "b t"]) -> Float[Tensor, "b t"]:
-    return log_p.gather(-1, act[..., None]).squeeze(-1)
+def _normal(x: Float[Tensor, "b t"], mask: Bool[Tensor, "b t"]) -> Float[Tensor, "b t"]:
+    """``x`` with mean 0 and standard deviation 1 where ``mask`` is true."""
+    weight = mask.float() / mask.sum()
+    mean = (x * weight).sum()
+    return (x - mean) / (((x - mean).square() * weight).sum().sqrt() + 1e-8)
 
 
 def _latent_trunk(c: int, width: int) -> tuple[nn.Sequential, int]:

@@ -16,6 +16,7 @@ EXPECTED = {int: "a whole number", float: "a number", bool: "true or false", str
 FRACTIONS = (
     "env.epsilon",
     "heads.dropout",
+    "actor_critic.clip_range",
     "actor_critic.gamma",
     "actor_critic.lambda_",
     "objective.ema_decay",
@@ -61,6 +62,7 @@ MOST = {  # beyond anything useful: a stranger's checkpoint must not be able to 
     "predicted_steps": 64,
     "steps": 1000,
     "horizon": 10_000,
+    "gradient_steps": 1000,
     "threads": 1024,
     "seed": 2**63 - 1,
 }

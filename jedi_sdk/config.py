@@ -20,7 +20,7 @@ class EnvConfig:
     life_loss_ends: bool = True  # True; a lost life ends a training episode, never an evaluation episode
     epsilon: float = 0.01  # 0.01; share of random actions while collecting
     explorers: int = 0  # 0; envs, at most all but one, that play random actions that last: dreamed of, not scored
-    explore_steps: int = 0  # 0; real steps after which explorers follow the policy, too; 0: they never do
+    explore_steps: int = 0  # 0; real steps of a run after which explorers follow the policy, too; 0: they never do
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,8 @@ class ActorCriticConfig:
     entropy: float = 0.001  # 0.001
     reward: Literal["sample", "mean"] = "sample"  # sample; what a dreamed step pays: what is drawn, or its mean
     gradient_steps: int = 1  # 1; on each batch of dreams, all but the first as PPO takes them
-    clip: float = 0.2  # not used; PPO's: how far they may move the chance of an action, of itself
+    normalize_advantage: bool = False  # no; over a batch of dreams, so that small rewards weigh more than the entropy
+    clip_range: float = 0.2  # none; by what share these may change an action's chance before it earns no more
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,9 @@
-"""The three updates: denoiser, heads, actor-critic. Each samples a batch, descends one loss, says what it saw."""
+"""The three updates: denoiser, heads, actor-critic. Each samples a batch, descends a loss, says what it saw."""
 
 from __future__ import annotations
 
 import copy
+import inspect
 from collections.abc import Iterable
 from typing import Any
 
@@ -13,7 +14,7 @@ from torch.autograd.graph import increment_version
 
 from jedi_sdk.actor_critic import Actor, ActorCritic
 from jedi_sdk.averaging import follow, warmed_up
-from jedi_sdk.config import Config
+from jedi_sdk.config import Config, ConfigError
 from jedi_sdk.dream import imagine
 from jedi_sdk.precision import Precision
 from jedi_sdk.replay import Replay
@@ -40,6 +41,7 @@ class Learner:
     def __init__(
         self, config: Config, world_model: WorldModel, actor_critic: ActorCritic, precision: Precision
     ) -> None:
+        _refuse_forgetful(actor_critic, config.actor_critic.gradient_steps)
         self.config, self.precision = config, precision
         self.world_model, self.actor_critic = world_model, actor_critic
         self.rng = Rng(config.seed, precision.device)
@@ -79,15 +81,11 @@ class Learner:
         return self.descend(part, getattr(self, f"_{part}_loss")(replay), updates_so_far)
 
     def improve(self, rollout: Rollout, updates_so_far: int) -> dict[str, Tensor]:
-        """One update of the policy: ``actor_critic.gradient_steps`` on a rollout of its own; the terms of the last."""
-        steps, targets, terms = self.config.actor_critic.gradient_steps, None, {}
-        if steps > 1:
-            with self.precision.autocast():
-                targets = self.actor_critic.targets(rollout)
-        for _ in range(steps):
-            with self.precision.autocast():
-                losses = self.actor_critic.loss(rollout, targets)
-            terms = self.descend("actor_critic", losses, updates_so_far)
+        """One update of the policy: ``actor_critic.gradient_steps`` on one rollout; the terms of the last."""
+        losses = self._policy_loss(rollout)
+        terms = self.descend("actor_critic", losses, updates_so_far)
+        for _ in range(self.config.actor_critic.gradient_steps - 1):
+            terms = self.descend("actor_critic", self._policy_loss(rollout, losses.targets), updates_so_far)
         return terms
 
     def descend(self, part: str, losses: Losses, updates_so_far: int) -> dict[str, Tensor]:
@@ -109,6 +107,10 @@ class Learner:
         segment = self._sample(replay, self.config.context + self.config.actor_critic.horizon)
         with self.precision.autocast():
             return self.taught["heads"].heads_loss(segment, self.rng)
+
+    def _policy_loss(self, rollout: Rollout, *targets: Any) -> Losses:
+        with self.precision.autocast():
+            return self.actor_critic.loss(rollout, *targets)
 
     def dream(self, segment: Segment) -> Rollout:
         """The current policy's dreams from the contexts of ``segment``.
@@ -161,6 +163,16 @@ class Learner:
             optimizer.load_state_dict(state["optimizers"][name])
         self.rng.restore(state["rng"])
         self.sampling.bit_generator.state = state["sampling"]
+
+
+def _refuse_forgetful(actor_critic: ActorCritic, steps: int) -> None:
+    """One of your own whose ``loss`` takes no ``targets`` cannot learn from the same dreams again."""
+    if steps > 1 and "targets" not in inspect.signature(actor_critic.loss).parameters:
+        own = type(actor_critic).__name__
+        raise ConfigError(
+            f"actor_critic.gradient_steps={steps}, but {own}.loss takes no targets for a second look at a dream: "
+            "write actor_critic.gradient_steps=1, or give it loss(rollout, targets=None)"
+        )
 
 
 def _parameters(modules: Iterable[nn.Module]) -> list[nn.Parameter]:

@@ -31,12 +31,13 @@ SMALL = replace(
     ATARI100K,
     preset="small",
     context=8,  # a ball that is missed in Breakout is out of sight for 5 steps; a context of 4 forgets it
-    env=EnvConfig(num_envs=4, explorers=2),  # a policy that sits in a corner shows its dreams nothing else
+    # a policy that sits in a corner shows its dreams nothing else; one that has left it shows more than chance does
+    env=EnvConfig(num_envs=4, explorers=2, explore_steps=20_000),
     encoder=EncoderConfig(patch=4),
     denoiser=DenoiserConfig(channels=64, cond_channels=128, attention=False),
     heads=HeadsConfig(channels=32, depths=(1,), cond_channels=64, pool=True, lstm=256, attention=False),
     pixel=PixelConfig(channels=32, heads_channels=16, depths=(1, 1, 1, 1)),
-    actor_critic=ActorCriticConfig(channels=32, lstm=256),
+    actor_critic=ActorCriticConfig(channels=32, lstm=256, gradient_steps=4),  # a dream costs more than learning from it
     objective=ObjectiveConfig(
         heads_latents="dreamed",  # cheap here; not at the paper's sizes
         encoder_lr_scale=0.015,  # 9e-6, where the paper's is 3e-5: latents that hold still can be foreseen

@@ -84,10 +84,14 @@ class Rollout:
 
 @dataclass(frozen=True)
 class Losses:
-    """A loss to descend (a scalar tensor) and what to log beside it (detached scalars)."""
+    """A loss to descend (a scalar tensor) and what to log beside it (detached scalars).
+
+    ``targets``: what further steps on the same data aim at; None where there are none.
+    """
 
     total: Float[Tensor, ""]
     terms: dict[str, Tensor]
+    targets: Any = None
 
 
 @runtime_checkable

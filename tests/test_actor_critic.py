@@ -99,23 +99,42 @@ def test_the_gradient_is_reinforces(awake) -> None:
 def test_later_gradient_steps_by_hand(awake) -> None:
     """Equation 7 of PPO: an action that became likelier by more than the clip earns no more; a bad one still costs."""
     dream = rollout([[1.0, -1.0], [1.0, -1.0]], end=[[0, 1], [0, 1]], act=[[0, 1], [2, 0]])
-    was = awake.targets(dream)
-    torch.testing.assert_close(was.advantage, was.returns - awake(dream.z, dream.lstm)[1][:, :-1])
-    ratio = torch.tensor([[1.5, 1.5], [0.5, 0.5]])  # of what the actions' chances are now to what they were
-    aims = Targets(was.returns, torch.tensor([[1.0, -1.0], [2.0, -2.0]]), was.log_p - ratio.log())
-    terms = awake.loss(dream, aims).terms
-    assert awake.config.clip == 0.2
-    assert float(terms["policy/loss"]) == pytest.approx(-(1.2 - 1.5 + 2 * 0.5 - 2 * 0.8) / 4, rel=1e-5)
-    assert float(terms["policy/clipped"]) == 1.0
+    was = awake.loss(dream).targets
+    ratio = torch.tensor([[1.5, 1.5], [0.5, 1.1]])  # of what the actions' chances are now to what they were
+    returns = torch.tensor([[3.0, 1.0], [-2.0, 0.5]])  # what the first step aimed at, and not what the rewards say
+    aims = Targets(returns, torch.tensor([[1.0, -1.0], [2.0, -2.0]]), was.log_p - ratio.log())
+    terms = {name: float(term) for name, term in awake.loss(dream, aims).terms.items()}
+    val = awake(dream.z, dream.lstm)[1][:, :-1].detach()
+    assert awake.config.clip_range == 0.2
+    assert terms["policy/loss"] == pytest.approx(-(1.2 - 1.5 + 2 * 0.5 - 2 * 1.1) / 4, rel=1e-5)
+    assert terms["policy/value_loss"] == pytest.approx(float((val - returns).square().mean()), rel=1e-5)
+    assert terms["policy/clipped"] == 0.75
 
 
-def test_the_first_of_several_gradient_steps_is_reinforces(awake) -> None:
+def test_targets_stay_those_of_the_first_step(awake) -> None:
     dream = rollout([[1.0, 0.0], [-1.0, 1.0]], act=[[2, 1], [0, 0]])
-    weights = list(awake.parameters())
-    alone = torch.autograd.grad(awake.loss(dream).total, weights)
-    first = torch.autograd.grad(awake.loss(dream, awake.targets(dream)).total, weights)
-    for one, another in zip(alone, first, strict=True):
-        torch.testing.assert_close(one, another)
+    targets = awake.loss(dream).targets
+    val = awake(dream.z, dream.lstm)[1].detach()
+    torch.testing.assert_close(targets.advantage, targets.returns - val[:, :-1])
+    assert not any(x.requires_grad for x in (targets.returns, targets.advantage, targets.log_p))
+    with torch.no_grad():
+        awake.critic.bias += 1.0
+    assert awake.loss(dream, targets).targets is targets
+    assert not torch.equal(awake.loss(dream).targets.returns, targets.returns)
+
+
+def test_a_normalised_advantage_has_unit_spread_where_the_dream_runs(fresh) -> None:
+    c = fresh.config
+    fresh.config = replace(c, normalize_advantage=True)
+    dream = rollout([[1.0, 0.0, 5.0], [0.0, -1.0, 1.0]], end=[[0, 1, 0], [0, 0, 0]])
+    targets = fresh.loss(dream).targets
+    d = c.gamma * c.lambda_
+    returns = torch.tensor([1.0, 0.0, -d + d**2, -1 + d, 1.0])  # values are 0; what lies behind the end has no part
+    expected = (returns - returns.mean()) / returns.std(correction=0)
+    torch.testing.assert_close(targets.advantage[dream.mask], expected)
+    torch.testing.assert_close(targets.returns[dream.mask], returns)
+    nothing = rollout([[0.0, 0.0]])
+    assert not fresh.loss(nothing).targets.advantage.any()  # and not NaN
 
 
 def test_it_learns_which_arm_pays_and_what_that_is_worth(fresh) -> None:

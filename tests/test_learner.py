@@ -9,7 +9,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from jedi_sdk.actor_critic import Actor, ActorCritic
 from jedi_sdk.collect import Collector
-from jedi_sdk.config import Config
+from jedi_sdk.config import Config, ConfigError
 from jedi_sdk.envs import make_envs
 from jedi_sdk.learner import PARTS, Learner
 from jedi_sdk.precision import Precision
@@ -31,6 +31,11 @@ def replay() -> Replay:
     generator = torch.Generator().manual_seed(0)
     Collector(make_envs("catch", 2), replay, seed=0, device="cpu").collect(policy, 200)
     return replay
+
+
+def thrice(config: Config) -> Config:
+    """With three gradient steps on each dream."""
+    return replace(config, actor_critic=replace(config.actor_critic, gradient_steps=3))
 
 
 def build(config: Config, dtype: torch.dtype = torch.float32, wake=None) -> Learner:
@@ -65,7 +70,7 @@ def changed(learner: Learner, before: dict[str, list[torch.Tensor]]) -> dict[str
 @pytest.mark.parametrize("part", PARTS)
 def test_each_update_changes_its_networks_whole_and_no_other(tiny, wake, replay, part, dtype) -> None:
     """Every single parameter, also under bfloat16: a dream's weights, cast without gradient, must not be reused."""
-    learner = build(tiny, dtype, wake)
+    learner = build(thrice(tiny), dtype, wake)
     before = weights(learner)
     terms = learner.update(part, 0, replay)
     for name, which in changed(learner, before).items():
@@ -95,7 +100,7 @@ class Waits(TorchDispatchMode):
 @pytest.mark.parametrize("settings", [{}, {"switch": "alternate"}, {"predictor": "mse"}])
 @pytest.mark.parametrize("part", PARTS)
 def test_no_update_waits_for_the_device(tiny, replay, part, settings) -> None:
-    learner = build(with_objective(tiny, **settings))
+    learner = build(thrice(with_objective(tiny, **settings)))
     with Waits() as waits:
         learner.update(part, 0, replay)
     assert waits.found == []
@@ -332,10 +337,7 @@ def test_a_policy_is_paid_what_its_config_says(tiny, wake, replay) -> None:
 
 def test_several_gradient_steps_are_taken_on_one_dream(tiny, wake, replay) -> None:
     """The dreams of one update are those of one step; the later steps move on, towards what the first aimed at."""
-    one, three = (
-        build(replace(tiny, actor_critic=replace(tiny.actor_critic, gradient_steps=steps)), wake=wake)
-        for steps in (1, 3)
-    )
+    one, three = build(tiny, wake=wake), build(thrice(tiny), wake=wake)
     told, also_told = (learner.update("actor_critic", 0, replay) for learner in (one, three))
     assert torch.equal(one.rng.generator.get_state(), three.rng.generator.get_state())
     assert float(told["imagined/reward"]) == float(also_told["imagined/reward"])
@@ -344,11 +346,28 @@ def test_several_gradient_steps_are_taken_on_one_dream(tiny, wake, replay) -> No
         assert {float(state["step"]) for state in taken} == {steps}
     again = build(tiny, wake=wake)
     rollout = again.dream(again._sample(replay, tiny.context))
-    targets = again.actor_critic.targets(rollout)
-    for _ in range(3):
-        again.descend("actor_critic", again.actor_critic.loss(rollout, targets), 0)
+    first = again.actor_critic.loss(rollout)
+    again.descend("actor_critic", first, 0)
+    for _ in range(2):
+        again.descend("actor_critic", again.actor_critic.loss(rollout, first.targets), 0)
     assert not any(changed_by(again.actor_critic, three.actor_critic))
     assert any(changed_by(again.actor_critic, one.actor_critic))
+
+
+class Forgetful(ActorCritic):
+    """One of a user's own, with the loss that was asked for when there was one gradient step."""
+
+    def loss(self, rollout):  # pyright: ignore[reportIncompatibleMethodOverride]
+        return super().loss(rollout)
+
+
+def test_an_actor_critic_that_takes_no_targets_takes_one_gradient_step(tiny, replay) -> None:
+    world_model = WorldModel(tiny, 3)
+    own = Forgetful(world_model.latent_shape, 3, tiny.actor_critic)
+    precision = Precision(torch.device("cpu"), torch.float32)
+    assert Learner(tiny, world_model, own, precision).update("actor_critic", 0, replay)["policy/loss"].isfinite()
+    with pytest.raises(ConfigError, match=r"gradient_steps=3, but Forgetful.loss takes no targets.*gradient_steps=1"):
+        Learner(thrice(tiny), world_model, own, precision)
 
 
 def test_a_dream_remembers_its_context_and_is_the_current_policys(tiny, wake, replay) -> None:

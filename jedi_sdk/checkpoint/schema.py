@@ -76,7 +76,15 @@ MIGRATIONS: dict[int, Callable[[Values], Values]] = {
     5: _lacking({"actor_critic.reward": "sample"}, newer=6),
     6: _lacking({"encoder.start": "random"}, newer=7),
     7: _lacking({"heads.reads": "pair", "heads.dropout": 0.0}, newer=8),
-    8: _lacking({"env.explore_steps": 0, "actor_critic.gradient_steps": 1, "actor_critic.clip": 0.2}, newer=9),
+    8: _lacking(
+        {
+            "env.explore_steps": 0,
+            "actor_critic.gradient_steps": 1,
+            "actor_critic.clip_range": 0.2,
+            "actor_critic.normalize_advantage": False,
+        },
+        newer=9,
+    ),
 }
 
 

@@ -102,6 +102,13 @@ def test_the_policy_learns_catch_awake():
     assert found.evaluation.mean > 0.3
 
 
+def test_with_several_gradient_steps_it_learns_sooner():
+    agent = JEDI.from_pretrained("catch", overrides=["actor_critic.gradient_steps=4"])
+    found = measure_ceiling(agent, updates=100, episodes=100, seed=0, every=50, out=None, progress=False)
+    assert found.curve[-1]["return"] > -0.4  # one step each: still at chance, -0.8
+    assert found.evaluation.mean > -0.4
+
+
 def test_the_policy_learns_catch_asleep_in_a_true_dream():
     found = measure_ceiling(
         JEDI.from_pretrained("catch"), 400, episodes=100, seed=0, every=200, out=None, asleep=True, progress=False

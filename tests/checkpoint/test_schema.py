@@ -30,7 +30,12 @@ ADDED = {
     6: ["actor_critic.reward"],
     7: ["encoder.start"],
     8: ["heads.dropout", "heads.reads"],
-    9: ["actor_critic.clip", "actor_critic.gradient_steps", "env.explore_steps"],
+    9: [
+        "actor_critic.clip_range",
+        "actor_critic.gradient_steps",
+        "actor_critic.normalize_advantage",
+        "env.explore_steps",
+    ],
 }
 
 
@@ -111,15 +116,14 @@ def test_a_run_of_schema_2_began_with_nobody_elses_weights() -> None:
             replace(
                 TINY,
                 env=replace(TINY.env, explore_steps=0),
-                actor_critic=replace(TINY.actor_critic, gradient_steps=1, clip=0.2),
+                actor_critic=replace(TINY.actor_critic, gradient_steps=1, clip_range=0.2, normalize_advantage=False),
             ),
         ),
     ],
 )
 def test_what_a_schema_does_not_say_means_what_was_done_then(schema: int, meant: Config) -> None:
     """Dreams by the weights as they were trained, nothing compiled, rewards drawn, encoders from random filters, heads
-    that read both latents and are told everything, explorers to the end, one step a
-    dream.
+    that read both latents and are told everything, explorers to the end, one gradient step on a dream.
     """
     old = checkpoint.Card(meant, 3, "cpu", "float32").to_json()
     older(old["config"], schema)
