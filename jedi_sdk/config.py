@@ -78,8 +78,8 @@ class ActorCriticConfig:
     entropy: float = 0.001  # 0.001
     reward: Literal["sample", "mean"] = "sample"  # sample; what a dreamed step pays: what is drawn, or its mean
     gradient_steps: int = 1  # 1; on each batch of dreams, all but the first as PPO takes them
-    normalize_advantage: bool = False  # no; over a batch of dreams, so that small rewards weigh more than the entropy
     clip_range: float = 0.2  # none; by what share these may change an action's chance before it earns no more
+    normalize_advantage: bool = False  # no; to unit spread in a batch: small rewards then outweigh the entropy
 
 
 @dataclass(frozen=True)

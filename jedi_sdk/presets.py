@@ -37,7 +37,7 @@ SMALL = replace(
     denoiser=DenoiserConfig(channels=64, cond_channels=128, attention=False),
     heads=HeadsConfig(channels=32, depths=(1,), cond_channels=64, pool=True, lstm=256, attention=False),
     pixel=PixelConfig(channels=32, heads_channels=16, depths=(1, 1, 1, 1)),
-    actor_critic=ActorCriticConfig(channels=32, lstm=256, gradient_steps=4),  # a dream costs more than learning from it
+    actor_critic=ActorCriticConfig(channels=32, lstm=256, gradient_steps=4),  # dreams teach more than one step learns
     objective=ObjectiveConfig(
         heads_latents="dreamed",  # cheap here; not at the paper's sizes
         encoder_lr_scale=0.015,  # 9e-6, where the paper's is 3e-5: latents that hold still can be foreseen
