@@ -22,6 +22,7 @@ from jedi_sdk.rng import Rng
 from jedi_sdk.types import Losses, Rollout, Segment
 from jedi_sdk.world_model import WorldModel
 
+ONE_STEP = "write actor_critic.gradient_steps=1, or see Losses.targets"
 PARTS = ("denoiser", "heads", "actor_critic")
 AVERAGED = ("denoiser", "heads")  # with ``optim.weights_ema``
 TRAINED = {
@@ -41,7 +42,8 @@ class Learner:
     def __init__(
         self, config: Config, world_model: WorldModel, actor_critic: ActorCritic, precision: Precision
     ) -> None:
-        _refuse_forgetful(actor_critic, config.actor_critic.gradient_steps)
+        if config.actor_critic.gradient_steps > 1:
+            _refuse_forgetful(actor_critic)
         self.config, self.precision = config, precision
         self.world_model, self.actor_critic = world_model, actor_critic
         self.rng = Rng(config.seed, precision.device)
@@ -85,7 +87,11 @@ class Learner:
         losses = self._policy_loss(rollout)
         terms = self.descend("actor_critic", losses, updates_so_far)
         for _ in range(self.config.actor_critic.gradient_steps - 1):
-            terms = self.descend("actor_critic", self._policy_loss(rollout, losses.targets), updates_so_far)
+            if losses.targets is None:
+                raise ConfigError(
+                    f"{type(self.actor_critic).__name__}.loss returns no targets for a second gradient step: {ONE_STEP}"
+                )
+            terms = self.descend("actor_critic", self._policy_loss(rollout, targets=losses.targets), updates_so_far)
         return terms
 
     def descend(self, part: str, losses: Losses, updates_so_far: int) -> dict[str, Tensor]:
@@ -108,9 +114,9 @@ class Learner:
         with self.precision.autocast():
             return self.taught["heads"].heads_loss(segment, self.rng)
 
-    def _policy_loss(self, rollout: Rollout, *targets: Any) -> Losses:
+    def _policy_loss(self, rollout: Rollout, **targets: Any) -> Losses:
         with self.precision.autocast():
-            return self.actor_critic.loss(rollout, *targets)
+            return self.actor_critic.loss(rollout, **targets)
 
     def dream(self, segment: Segment) -> Rollout:
         """The current policy's dreams from the contexts of ``segment``.
@@ -165,14 +171,11 @@ class Learner:
         self.sampling.bit_generator.state = state["sampling"]
 
 
-def _refuse_forgetful(actor_critic: ActorCritic, steps: int) -> None:
-    """One of your own whose ``loss`` takes no ``targets`` cannot learn from the same dreams again."""
-    if steps > 1 and "targets" not in inspect.signature(actor_critic.loss).parameters:
-        own = type(actor_critic).__name__
-        raise ConfigError(
-            f"actor_critic.gradient_steps={steps}, but {own}.loss takes no targets for a second look at a dream: "
-            "write actor_critic.gradient_steps=1, or give it loss(rollout, targets=None)"
-        )
+def _refuse_forgetful(actor_critic: ActorCritic) -> None:
+    """One of your own whose ``loss`` takes no ``targets`` cannot learn from the same dreams again: ``ConfigError``."""
+    taken = inspect.signature(actor_critic.loss).parameters.values()
+    if not any(p.name == "targets" or p.kind is p.VAR_KEYWORD for p in taken):
+        raise ConfigError(f"{type(actor_critic).__name__}.loss takes no targets of a first gradient step: {ONE_STEP}")
 
 
 def _parameters(modules: Iterable[nn.Module]) -> list[nn.Parameter]:

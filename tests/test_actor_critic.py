@@ -82,10 +82,14 @@ def test_nothing_behind_an_end_matters(awake) -> None:
         torch.testing.assert_close(one, another)
 
 
-def test_the_gradient_is_reinforces(awake) -> None:
+@pytest.mark.parametrize("clip_range", [0.0, 0.2])
+def test_the_gradient_is_reinforces(awake, clip_range) -> None:
     """∇ of -mean(log π(a)·(R - V)) + mean((V - R)²) - η·entropy, with R and the advantage held fixed."""
     dream = rollout([[1.0], [-1.0]], end=[[1], [0]], act=[[2], [0]])
-    measured = torch.autograd.grad(awake.loss(dream).total, list(awake.parameters()))
+    awake.config = replace(awake.config, clip_range=clip_range)
+    losses = awake.loss(dream)
+    assert float(losses.terms["policy/clipped"]) == 0
+    measured = torch.autograd.grad(losses.total, list(awake.parameters()))
     logits, val, _ = awake(dream.z, dream.lstm)
     policy = torch.distributions.Categorical(logits=logits[:, 0])
     returns = torch.tensor([1.0, -1.0 + awake.config.gamma * float(val[1, 1].detach())])

@@ -83,7 +83,8 @@ def test_explorers_follow_the_policy_and_are_scored_after_explore_steps(tmp_path
     assert 120 < explored[-1] < 200  # of two hundred rows and some, about the first 160
     began = np.flatnonzero(replay.columns["step"][: replay.count, 0] == 0)
     scored = [episode.env for episode in agent._trainer.monitor.episodes]
-    assert 1 <= scored.count(0) <= (began > explored[-1])[:-1].sum()  # the last is running, that of the change is mixed
+    alone = began >= 160  # the row of the change, or one of the few before it
+    assert 1 <= scored.count(0) <= alone[:-1].sum()  # the last is running, that of the change is mixed
     assert scored.count(1) > scored.count(0)
 
 

@@ -361,13 +361,25 @@ class Forgetful(ActorCritic):
         return super().loss(rollout)
 
 
-def test_an_actor_critic_that_takes_no_targets_takes_one_gradient_step(tiny, replay) -> None:
-    world_model = WorldModel(tiny, 3)
-    own = Forgetful(world_model.latent_shape, 3, tiny.actor_critic)
-    precision = Precision(torch.device("cpu"), torch.float32)
-    assert Learner(tiny, world_model, own, precision).update("actor_critic", 0, replay)["policy/loss"].isfinite()
-    with pytest.raises(ConfigError, match=r"gradient_steps=3, but Forgetful.loss takes no targets.*gradient_steps=1"):
-        Learner(thrice(tiny), world_model, own, precision)
+class Silent(ActorCritic):
+    """Takes targets, and does not say any."""
+
+    def loss(self, rollout, **targets):  # pyright: ignore[reportIncompatibleMethodOverride]
+        return replace(super().loss(rollout, **targets), targets=None)
+
+
+def test_an_actor_critic_without_targets_takes_one_gradient_step(tiny, replay) -> None:
+    def learner(kind: type[ActorCritic], config: Config) -> Learner:
+        world_model = WorldModel(config, 3)
+        own = kind(world_model.latent_shape, 3, config.actor_critic)
+        return Learner(config, world_model, own, Precision(torch.device("cpu"), torch.float32))
+
+    for kind in (Forgetful, Silent):
+        assert learner(kind, tiny).update("actor_critic", 0, replay)["policy/loss"].isfinite()
+    with pytest.raises(ConfigError, match=r"Forgetful.loss takes no targets.*write actor_critic.gradient_steps=1"):
+        learner(Forgetful, thrice(tiny))
+    with pytest.raises(ConfigError, match=r"Silent.loss returns no targets.*write actor_critic.gradient_steps=1"):
+        learner(Silent, thrice(tiny)).update("actor_critic", 0, replay)
 
 
 def test_a_dream_remembers_its_context_and_is_the_current_policys(tiny, wake, replay) -> None:
