@@ -83,7 +83,10 @@ class Learner:
         return self.descend(part, getattr(self, f"_{part}_loss")(replay), updates_so_far)
 
     def improve(self, rollout: Rollout, updates_so_far: int) -> dict[str, Tensor]:
-        """One update of the policy: ``actor_critic.gradient_steps`` on one rollout; the terms of the last."""
+        """One update of the policy: ``actor_critic.gradient_steps`` on one rollout; the terms of the last.
+
+        Raises ``ConfigError`` where there are several and the loss of an own actor-critic returns no targets.
+        """
         losses = self._policy_loss(rollout)
         terms = self.descend("actor_critic", losses, updates_so_far)
         for _ in range(self.config.actor_critic.gradient_steps - 1):
