@@ -19,18 +19,8 @@ from jedi_sdk.layers import Linear
 from jedi_sdk.nn import ConvBlock, MaskedLSTM, conv3x3, group_norm
 from jedi_sdk.returns import lambda_returns
 from jedi_sdk.rng import Rng
-from jedi_sdk.types import Losses, LSTMState, Rollout
+from jedi_sdk.types import Losses, LSTMState, Rollout, Targets
 from jedi_sdk.world_model import FRAME_SIZE
-
-
-@dataclass(frozen=True)
-class Targets:
-    """What every gradient step on a rollout aims at: λ-returns, and how much better than expected its actions were,
-    chosen with which log-probability."""
-
-    returns: Float[Tensor, "b t"]
-    advantage: Float[Tensor, "b t"]
-    log_p: Float[Tensor, "b t"]
 
 
 class ActorCritic(nn.Module):
@@ -67,7 +57,7 @@ class ActorCritic(nn.Module):
         return self(z[:, :-1], mask=mask[:, :-1])[2]
 
     def loss(self, rollout: Rollout, targets: Targets | None = None) -> Losses:
-        """PPO's clipped objective, value, entropy bonus; no gradient reaches the latents.
+        """PPO's clipped objective (arXiv 1707.06347, equation 7), value, entropy; no gradient reaches the latents.
 
         Without ``targets`` this is the first look at ``rollout``, by the policy that dreamed it: the gradient is
         REINFORCE's, and later looks are told the ``targets`` of this one.

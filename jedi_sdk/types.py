@@ -83,15 +83,26 @@ class Rollout:
 
 
 @dataclass(frozen=True)
+class Targets:
+    """What every gradient step on a ``Rollout`` aims at, as the first one saw it: λ-returns, how much better than the
+    value they are, and the log-probability with which each action was chosen.
+    """
+
+    returns: Float[Tensor, "b t"]
+    advantage: Float[Tensor, "b t"]
+    log_p: Float[Tensor, "b t"]
+
+
+@dataclass(frozen=True)
 class Losses:
     """A loss to descend (a scalar tensor) and what to log beside it (detached scalars).
 
-    ``targets``: what further steps on the same data aim at; None where there are none.
+    ``targets``: what further gradient steps on the same data aim at; None where one is all.
     """
 
     total: Float[Tensor, ""]
     terms: dict[str, Tensor]
-    targets: Any = None
+    targets: Targets | None = None
 
 
 @runtime_checkable

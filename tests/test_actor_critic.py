@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 import torch
 
-from jedi_sdk.actor_critic import Actor, ActorCritic, Targets
+from jedi_sdk.actor_critic import Actor, ActorCritic
 from jedi_sdk.rng import Rng
-from jedi_sdk.types import Rollout
+from jedi_sdk.types import Rollout, Targets
 
 SHAPE = (4, 8, 8)
 
