@@ -6,13 +6,15 @@ collects nothing else, its dreams know nothing else, and it never learns better:
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from jaxtyping import Bool, Int64
 from torch import Tensor
 
+from jedi_sdk.collect import Episode
+from jedi_sdk.config import EnvConfig
 from jedi_sdk.rng import Rng
 from jedi_sdk.types import Policy
 
@@ -53,3 +55,25 @@ class Exploring:
             return act, (remembered, None)
         other, lasting = self.explore(x[:n], lasting, first[:n])
         return torch.cat([other, act[n:]]), (remembered, lasting)
+
+
+@dataclass
+class Explorers:
+    """How many of the envs of ``config`` explore, and which games the policy alone has played, for its score."""
+
+    config: EnvConfig
+    mixed: set[int] = field(default_factory=set)  # envs whose running game has been explored in
+
+    def count(self, env_steps: int) -> int:
+        """The first so many explore after ``env_steps`` real steps: never all, and none after ``env.explore_steps``."""
+        over = 0 < self.config.explore_steps <= env_steps
+        return 0 if over else min(self.config.explorers, self.config.num_envs - 1)
+
+    def own(self, episodes: list[Episode], explorers: int) -> list[Episode]:
+        """Those of ``episodes`` that the policy alone has played; to be asked after each collection."""
+        if explorers:
+            self.mixed = set(range(explorers))
+        own = [episode for episode in episodes if episode.env not in self.mixed]
+        if not explorers:
+            self.mixed -= {episode.env for episode in episodes}
+        return own

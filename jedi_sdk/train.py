@@ -19,7 +19,7 @@ from jedi_sdk.curves import plot_learning_curve
 from jedi_sdk.dream import Starts
 from jedi_sdk.dream.probe import ProbeTrainer
 from jedi_sdk.envs import Game, make_envs
-from jedi_sdk.explore import Exploring, Sticky
+from jedi_sdk.explore import Explorers, Exploring, Sticky
 from jedi_sdk.health import RunError
 from jedi_sdk.interrupt import Interrupt
 from jedi_sdk.learner import Learner
@@ -91,7 +91,7 @@ class Trainer:
                 bar.line(self._announcement())
                 self.monitor = Monitor(self.config, self.run_dir, self.learner, self.replay, log, bar)
                 self.monitor.episodes = self.episodes  # one list, so that a second run() goes on with it
-                self.explored: set[int] = set()  # envs whose running game is not the policy's alone
+                self.explorers = Explorers(self.config.env)
                 device, life_loss_ends = self.learner.precision.device, self.config.env.life_loss_ends
                 self.collector = Collector(envs, self.replay, self._env_seed(), device, life_loss_ends)
                 for epoch in range(self.counters.epoch, self._num_epochs()):
@@ -136,29 +136,14 @@ class Trainer:
         actor = Actor(learner.actor_critic, learner.rng, learner.world_model.encode, epsilon=self.config.env.epsilon)
         lasting = Sticky(learner.actor_critic.num_actions, learner.rng)
         while self.counters.env_steps < goal:
-            explorers = self._explorers()
+            explorers = self.explorers.count(self.counters.env_steps)
             policy = Exploring(actor, lasting, explorers)
             with learner.precision.autocast():
                 steps, episodes = self.collector.collect(policy, min(chunk, goal - self.counters.env_steps))
             self.counters.env_steps += steps
             self.counters.episodes += len(episodes)
-            self.monitor.collected(self._own(episodes, explorers), self._now())
+            self.monitor.collected(self.explorers.own(episodes, explorers), self._now())
             self._save_or_stop()
-
-    def _explorers(self) -> int:
-        """Envs that explore now: never all of them, and none after ``env.explore_steps``."""
-        env = self.config.env
-        over = 0 < env.explore_steps <= self.counters.env_steps
-        return 0 if over else min(env.explorers, env.num_envs - 1)
-
-    def _own(self, episodes: list[Episode], explorers: int) -> list[Episode]:
-        """Those of ``episodes`` that the policy alone has played; to be asked after each collection."""
-        if explorers:
-            self.explored = set(range(explorers))
-        own = [episode for episode in episodes if episode.env not in self.explored]
-        if not explorers:
-            self.explored -= {episode.env for episode in episodes}
-        return own
 
     def _update(self, part: str) -> None:
         done = getattr(self.counters, part)

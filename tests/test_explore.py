@@ -9,7 +9,9 @@ import pytest
 import torch
 
 from jedi_sdk import JEDI
-from jedi_sdk.explore import Exploring, Sticky
+from jedi_sdk.collect import Episode
+from jedi_sdk.config import EnvConfig
+from jedi_sdk.explore import Explorers, Exploring, Sticky
 from jedi_sdk.replay import Replay
 from jedi_sdk.rng import Rng
 
@@ -52,6 +54,22 @@ def test_explorers_may_stop_in_the_middle_of_a_game() -> None:
         assert (act[explorers:] == 9).all()
     assert state is not None
     assert state[0] == 4  # the policy remembers all of it
+
+
+def test_how_many_envs_explore() -> None:
+    stopping = Explorers(EnvConfig(num_envs=4, explorers=2, explore_steps=100))
+    assert [stopping.count(steps) for steps in (0, 99, 100, 101)] == [2, 2, 0, 0]
+    lasting = Explorers(EnvConfig(num_envs=4, explorers=9))
+    assert [lasting.count(steps) for steps in (0, 10_000)] == [3, 3]  # one is left for the policy
+
+
+def test_a_game_that_has_been_explored_in_is_never_scored() -> None:
+    explorers = Explorers(EnvConfig(num_envs=3, explorers=2))
+    game = [Episode(score=1.0, length=5, env=env) for env in range(3)]
+    assert explorers.own(game, 2) == [game[2]]
+    assert explorers.own([game[1], game[2]], 0) == [game[2]]  # begun by an explorer, ended by the policy
+    assert explorers.own([game[0]], 0) == []  # the same, ended later
+    assert explorers.own(game, 0) == game
 
 
 def test_explorers_are_dreamed_of_but_not_scored(tmp_path: Path) -> None:
