@@ -181,9 +181,15 @@ class JEDI:
         return self
 
     def forget_policy(self, seed: int | None = None) -> JEDI:
-        """A fresh policy in the place of its own, to be learned anew in the same dreams. Raises ``RunError`` for a part
-        that was passed by argument: only you know how it begins.
+        """A fresh policy in the place of its own, to be learned anew in the same dreams, by a run of its own. Raises
+        ``RunError`` once this agent's run has begun, and for a part that was passed by argument: only you know how it
+        begins.
         """
+        if self._trainer is not None:
+            raise RunError(
+                f"this agent's run in {self._trainer.run_dir} has begun with its policy: load the agent anew, "
+                "JEDI.from_pretrained(...), forget the policy of that one, and learn() in another run_dir"
+            )
         if "actor_critic" in self._card.custom:
             raise RunError("this agent's actor_critic was passed by argument: pass a fresh one to from_pretrained")
         with torch.random.fork_rng(devices=[]):
@@ -416,7 +422,8 @@ class JEDI:
     def dream(self, num_envs: int = 1, horizon: int | None = None, **options: Any) -> Dream:
         """The dream itself, torch in and torch out, for adaptors; ``options`` are those of ``jedi_sdk.dream.Dream``.
 
-        ``horizon``: steps before a dream is truncated; by default as many as the policy was trained on.
+        ``horizon``: steps before a dream is truncated; by default as many as the policy was trained on. Dreams are of
+        the world model as it is now: once ``learn`` has gone on, make new ones.
         """
         horizon = self.config.actor_critic.horizon if horizon is None else horizon
         given = {"starts": self._starts, "probe": self._painter, "precision": self.precision, **options}
@@ -446,6 +453,7 @@ class JEDI:
         ``to_numpy``; see ``jedi_sdk.dream.RealEnv``.
         """
         given = {"probe": self._painter, "precision": self.precision, **options}
+        given.setdefault("action_meanings", self._card.action_meanings)
         return RealEnv(make_envs(self.game, num_envs), self.world_model, **given)
 
     # -- measuring ----------------------------------------------------------------------------------------------

@@ -102,7 +102,7 @@ def refuse_other_sizes(card: Card, built: Card, folder: Path) -> None:
 
 def checked_frames(obs: np.ndarray) -> np.ndarray:
     """uint8 frames of shape (64, 64, 3) or (n, 64, 64, 3), or ValueError."""
-    obs = np.asarray(obs)
+    obs = np.ascontiguousarray(obs)  # torch takes no picture that was flipped by its strides
     if obs.dtype != np.uint8 or obs.ndim not in (3, 4) or obs.shape[-3:] != (64, 64, 3):
         raise ValueError(
             f"predict takes uint8 frames of shape (64, 64, 3) or (n, 64, 64, 3), not {obs.dtype} of {obs.shape}; "

@@ -12,7 +12,7 @@ def write_video(path: Path, pictures: Sequence[np.ndarray], frames_per_second: i
     """Writes RGB uint8 pictures (H, W, 3); small ones are enlarged to some 320 pixels, without smoothing."""
     import av
 
-    path = Path(path)
+    path = Path(path).expanduser()
     path.parent.mkdir(parents=True, exist_ok=True)
     height, width = pictures[0].shape[:2]
     factor = 2 * max(1, round(160 / max(height, width)))  # even: H.264 halves the colour planes

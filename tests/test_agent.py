@@ -80,6 +80,8 @@ def test_predict_one_frame_or_many(agent: JEDI, frames: np.ndarray) -> None:
     assert one == many[2]
     again, _ = agent.predict(frames[2], state, episode_start=np.array([True]))
     assert again == one  # the memory was emptied
+    flipped = frames[:, :, ::-1]
+    assert np.array_equal(agent.predict(flipped)[0], agent.predict(flipped.copy())[0])
 
 
 def test_episode_start_empties_only_its_row(agent: JEDI, frames: np.ndarray) -> None:

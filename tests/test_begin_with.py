@@ -104,6 +104,12 @@ def test_an_agent_without_its_policy_is_no_longer_the_one_it_came_from(first: JE
     assert agent.evaluate(2, progress=False).checkpoint is None
 
 
+def test_a_run_that_has_begun_keeps_its_policy(first: JEDI) -> None:
+    assert first.run_dir is not None
+    with pytest.raises(RunError, match=r"has begun with its policy: load the agent anew, JEDI.from_pretrained"):
+        JEDI.resume(first.run_dir, device="cpu").forget_policy()
+
+
 def test_a_policy_of_ones_own_is_not_forgotten() -> None:
     own = JEDI("catch", preset="tiny").actor_critic
     with pytest.raises(RunError, match=r"passed by argument: pass a fresh one"):

@@ -110,7 +110,8 @@ def checked_ids(ids: Any, n: int, device: torch.device, repeats: bool = False) -
 
 
 def checked_mask(mask: Any, n: int) -> Bool[np.ndarray, "n"]:
-    """Which envs are to be reset: as in gymnasium, at least one."""
+    """Which envs are to be reset: as in gymnasium, at least one. A tensor, as envs of tensors tell of ends, will do."""
+    mask = mask.cpu().numpy() if isinstance(mask, Tensor) else mask
     if not (isinstance(mask, np.ndarray) and mask.dtype == bool and mask.shape == (n,) and mask.any()):
         raise DreamError(
             f"options['reset_mask'] is a numpy array of {n} booleans, some of them True, not {mask!r}: write for "
@@ -131,7 +132,7 @@ def checked_context(
             f"options['frames'] are uint8 of shape (n, k, 64, 64, 3), k from 1 to {context}, the oldest first, "
             f"not {shown.dtype} of {np.shape(frames)}"
         )
-    if acted.dtype.kind not in "iu" or acted.shape not in ((n, k), (n, k - 1)):
+    if (acted.size and acted.dtype.kind not in "iu") or acted.shape not in ((n, k), (n, k - 1)):
         raise DreamError(
             f"options['actions'] are integers of shape ({n}, {k}), action t chosen at frame t (the last leads out of "
             f"the context and is not used), or ({n}, {k - 1}); not {acted.dtype} of {np.shape(actions)}"

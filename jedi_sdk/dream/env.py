@@ -144,10 +144,13 @@ class DreamEnv(VectorEnv):
             raise DreamError(
                 f"a state of {len(state)} dreams cannot be put in the places of {len(which)}: write the ids it is for"
             )
+        begun = self.core.begun
         self.core.moment = state if ids is None else self.core.moment.put(which, state)
         self._unseen = False
         if seed is not None:
             self._seed(seed)
+        elif not begun:  # as reset would: else the noise of every such env would be that of seed 0
+            self.core.seed(self._new_seed())
 
     def fork(self, ids: Any = None, seed: int | None = None) -> DreamEnv:
         """A new env whose dreams stand where ``ids`` stand; an id may be repeated, for several futures of one dream.

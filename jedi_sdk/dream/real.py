@@ -22,6 +22,7 @@ from jedi_sdk.dream.arguments import (
     refuse_other_than,
 )
 from jedi_sdk.dream.history import History
+from jedi_sdk.dream.infos import begun_anew
 from jedi_sdk.dream.starts import Starts, encode
 from jedi_sdk.dream.view import Probe, View
 from jedi_sdk.envs import action_meanings as meanings_of
@@ -84,11 +85,12 @@ class RealEnv(VectorWrapper):
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
         refuse_closed(self)
-        rows = np.ones(self.num_envs, bool)
-        if options and "reset_mask" in options:
+        options, rows = dict(options or {}), np.ones(self.num_envs, bool)  # a copy: they take the mask out of it
+        if "reset_mask" in options:
             rows = checked_mask(options["reset_mask"], self.num_envs)
+            options["reset_mask"] = rows.copy()
             self._begun()
-        frames, infos = self.env.reset(seed=seed, options=dict(options or {}))  # a copy: they take the mask out of it
+        frames, infos = self.env.reset(seed=seed, options=options)
         self._begin(frames, rows)
         return self._shown(), infos
 
@@ -121,7 +123,7 @@ class RealEnv(VectorWrapper):
         frames, fresh = self.env.reset(options={"reset_mask": done.copy()})
         self._begin(frames, done)
         told = {"final_obs": final, "_final_obs": done.copy(), "final_info": infos, "_final_info": done.copy()}
-        return self._shown(), {**_merged(infos, fresh, done), **told}
+        return self._shown(), {**begun_anew(infos, fresh, done), **told}
 
     def _begin(self, frames: np.ndarray, rows: Bool[np.ndarray, "n"]) -> None:
         """Episodes begin at ``rows``, with the frames shown there."""
@@ -149,16 +151,3 @@ class RealEnv(VectorWrapper):
 
     def _tensor(self, x: np.ndarray) -> Tensor:
         return torch.as_tensor(x, device=self.precision.device)
-
-
-def _merged(old: dict[str, Any], new: dict[str, Any], rows: Bool[np.ndarray, "n"]) -> dict[str, Any]:
-    """Infos of a step, and at ``rows`` those of the reset behind it."""
-    merged = dict(old)
-    for name, value in new.items():
-        if isinstance(value, dict):
-            merged[name] = _merged(old.get(name, {}), value, rows)
-        elif name in old:
-            merged[name] = np.where(rows.reshape(-1, *[1] * (value.ndim - 1)), value, old[name])
-        else:
-            merged[name] = value
-    return merged

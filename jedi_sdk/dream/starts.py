@@ -100,5 +100,7 @@ def _seen_by(env: Any) -> Starts:
 @torch.no_grad()
 def encode(world_model: WorldModel, frames: np.ndarray | Tensor, precision: Precision) -> Tensor:
     """Frames (… 64 64 3) to latents (… c h w), as the agent sees them."""
+    if isinstance(frames, np.ndarray):
+        frames = np.ascontiguousarray(frames)  # torch takes no picture that was flipped by its strides
     with precision.autocast():
         return world_model.encode(torch.as_tensor(frames, device=precision.device))

@@ -42,7 +42,8 @@ CPU = torch.device("cpu")
 
 
 class DreamVectorEnv(BaseVectorEnv):
-    """``env``, a ``DreamEnv``, a ``RealEnv`` or another vector env in ``"Disabled"`` mode, as Tianshou's.
+    """``env``, a ``DreamEnv``, a ``RealEnv`` or another vector env in ``"Disabled"`` mode, as Tianshou's: its
+    observations are boxes, its actions 0, 1, … .
 
     Dreams are stepped singly or together, as asked, and only those are computed. Real games have one clock: where
     some are stepped, the others move on, and must be reset before they are stepped again (``SomeOf``). Tianshou's

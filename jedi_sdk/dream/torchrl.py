@@ -55,8 +55,9 @@ class DreamTensorEnv(EnvBase):
         self.done_spec = Composite(flags, shape=each)
 
     def _reset(self, tensordict: TensorDictBase | None = None, **kwargs: Any) -> TensorDictBase:
-        seed, self._seed = self._seed, None
-        obs, _ = self._some.reset(self._ids(tensordict, "_reset"), seed=seed, **kwargs)
+        asked = {"seed": self._seed, **kwargs}
+        self._seed = None
+        obs, _ = self._some.reset(self._ids(tensordict, "_reset"), **asked)
         return self._dict(observation=obs)  # the base adds that nothing is over, and keeps what was not reset
 
     def _step(self, tensordict: TensorDictBase) -> TensorDictBase:

@@ -26,6 +26,7 @@ from .frames import SIZE
 from .games import atari_games, unknown_game
 
 NOOP_MAX = 30
+SEEDS = 2**31  # as many as ALE knows; Stable-Baselines3 and TorchRL draw larger ones
 
 
 class AtariEnvs(AtariVectorEnv):
@@ -57,9 +58,15 @@ class AtariEnvs(AtariVectorEnv):
         self.observation_space = batch_space(self.single_observation_space, num_envs)
 
     def reset(self, *, seed: int | list[int] | NDArray | None = None, options: dict[str, Any] | None = None):
-        seeds = np.asarray(seed) if isinstance(seed, list) else seed
-        obs, info = super().reset(seed=seeds, options=options)
+        obs, info = super().reset(seed=self._seeds(seed, options or {}), options=options)
         return obs[:, 0], info
+
+    def _seeds(self, seed: int | list[int] | NDArray | None, options: dict[str, Any]) -> NDArray | None:
+        """One for each env that is reset, env i's from ``seed + i`` as gymnasium has it; ALE takes 31 bits."""
+        if seed is None:
+            return None
+        each = (np.arange(self.num_envs) + seed if np.ndim(seed) == 0 else np.asarray(seed)) % SEEDS
+        return each[options["reset_mask"]] if "reset_mask" in options else each
 
     def step(self, actions: NDArray):
         obs, rew, term, trunc, info = super().step(np.asarray(actions, np.int64))

@@ -34,7 +34,7 @@ def save_policy(
     ``stack``, as the envs had them that the policy was trained in (None: single latents). Raises ``CheckpointError``
     and ``HubError``.
     """
-    folder = Path(folder)
+    folder = Path(folder).expanduser()
     seen: Seen = checked(Seen, {"obs": "latent", "stack": 1, **(view or {})}, "view cannot be saved: its")
     teacher, reference = (agent, None) if isinstance(agent, JEDI) else _looked_up(agent, revision, hub)
     if isinstance(agent, JEDI) and revision is not None:

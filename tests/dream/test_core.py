@@ -170,6 +170,19 @@ def test_a_state_is_kept_put_back_and_reproduced(make, world_model) -> None:
     assert futures[0][-1].all()  # the steps of the state count: this is the fourth
 
 
+def test_envs_that_were_never_reset_go_on_differently(make, world_model) -> None:
+    endless(world_model)
+    env = make()
+    env.reset(seed=3)
+    state, others = env.get_state(), [make() for _ in range(2)]
+    for other in others:
+        other.set_state(state)
+    assert not same(*(play(other, ACTS[:2]) for other in others))
+    for other in others:
+        other.set_state(state, seed=5)
+    assert same(*(play(other, ACTS[:2]) for other in others))
+
+
 def test_a_state_of_some_is_put_elsewhere(make) -> None:
     env = make()
     before, _ = env.reset(seed=3)

@@ -202,3 +202,17 @@ def test_a_reset_mask_is_left_where_it_was() -> None:
     RecordEpisodeStatistics(env).reset(options=dict(options))
     env.reset(options=options)
     assert list(options) == ["reset_mask"]
+
+
+def test_a_reset_mask_may_be_what_the_step_gave() -> None:
+    env = dreams(3, mode="Disabled", to_numpy=False)
+    env.reset(seed=0)
+    over = torch.zeros(3, dtype=torch.bool)
+    while not over.any():
+        _, _, end, trunc, _ = env.step(torch.tensor([0, 2, 2]))
+        over = end | trunc
+    assert not over.all()
+    before = env.observe()
+    obs, _ = env.reset(options={"reset_mask": over})
+    assert torch.equal(obs[~over], before[~over])
+    assert not env.core.moment.some_over

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import torch
 from gymnasium.utils.env_checker import check_env
-from gymnasium.vector import AutoresetMode
+from gymnasium.vector import AutoresetMode, SyncVectorEnv
+from gymnasium.wrappers import RecordEpisodeStatistics as OfOne
 from gymnasium.wrappers.vector import RecordEpisodeStatistics
 
 from jedi_sdk.config import Config
@@ -252,3 +253,38 @@ def test_actions_are_called_as_the_game_calls_them(world_model: WorldModel) -> N
     assert RealEnv(envs, world_model).get_action_meanings() == ["LEFT", "NOOP", "RIGHT"]
     said = RealEnv(envs, world_model, action_meanings=["A", "B", "C"]).get_action_meanings()
     assert said == ["A", "B", "C"]
+
+
+def test_a_mask_of_tensors_begins_new_games_there(world_model: WorldModel) -> None:
+    real = RealEnv(make_envs("catch", 3), world_model, autoreset_mode="Disabled", to_numpy=False)
+    before, _ = real.reset(seed=0)
+    obs, _ = real.reset(options={"reset_mask": torch.tensor([False, True, False])})
+    assert torch.equal(obs[[0, 2]], before[[0, 2]])
+
+
+class Telling(Payday):
+    """Says at its end how it went, which its reset does not."""
+
+    def step(self, action):
+        obs, rew, term, trunc, info = super().step(action)
+        return obs, rew, term, trunc, {**info, "success": True} if trunc else info
+
+
+def test_what_ended_episodes_told_is_told_once(world_model: WorldModel) -> None:
+    """Beside gymnasium's own vector env: of an ended episode in ``final_info`` alone, or statistics count it twice."""
+
+    def late() -> gymnasium.Env:
+        return OfOne(Telling())
+
+    real = RecordEpisodeStatistics(RealEnv(make_envs(late, 1), world_model))
+    theirs = RecordEpisodeStatistics(SyncVectorEnv([late], autoreset_mode=AutoresetMode.SAME_STEP))
+    real.reset(seed=0)
+    theirs.reset(seed=0)
+    for _ in range(12):
+        *_, infos = real.step(np.zeros(1, int))
+        *_, expected = theirs.step(np.ones(1, int))
+        assert set(infos) == set(expected)
+        assert infos.get("episode", {}).get("r") == expected.get("episode", {}).get("r")
+        for ours, others in zip(*(x.get("final_info", {}).get("success", []) for x in (infos, expected)), strict=True):
+            assert ours == others
+    real.close()

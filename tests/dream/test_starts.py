@@ -12,6 +12,7 @@ from jedi_sdk.actor_critic import Actor, ActorCritic
 from jedi_sdk.collect import Collector
 from jedi_sdk.config import Config, EncoderConfig
 from jedi_sdk.dream import Dream, DreamEnv, Starts
+from jedi_sdk.dream.starts import encode
 from jedi_sdk.envs import make_envs
 from jedi_sdk.precision import Precision
 from jedi_sdk.replay import Replay
@@ -124,6 +125,19 @@ def test_the_action_at_the_last_frame_is_not_used(dream: DreamEnv) -> None:
     changed[:, 2] += 1
     dream.reset(options={"frames": frames, "actions": changed % 3})
     assert not torch.equal(dream.get_state().state.lstm[0], one.state.lstm[0])
+
+
+def test_one_frame_has_no_actions(dream: DreamEnv) -> None:
+    frames, _ = games(1)
+    obs, _ = dream.reset(options={"frames": frames[0], "actions": []})
+    expected, _ = dream.reset(options={"frames": frames[0], "actions": np.zeros(0, np.int64)})
+    assert np.array_equal(obs, expected)
+
+
+def test_frames_may_be_flipped_pictures(world_model: WorldModel) -> None:
+    frames, _ = games(1)
+    flipped = frames[:, 0, :, ::-1]
+    assert torch.equal(encode(world_model, flipped, FULL), encode(world_model, flipped.copy(), FULL))
 
 
 def test_one_context_for_all_and_contexts_for_some(dream: DreamEnv) -> None:

@@ -260,3 +260,9 @@ def test_ppo_in_a_tiny_dream_plays_the_real_game(agent: JEDI) -> None:
     assert any(not torch.equal(old, new) for old, new in zip(before, actor.parameters(), strict=True))
     scores = real.rollout(7, actor)["next", "reward"].sum(1)
     assert set(scores.flatten().tolist()) <= {-1.0, 1.0}
+
+
+def test_reset_takes_a_seed_as_gymnasiums_does() -> None:
+    one, other = (DreamTensorEnv(dreams()) for _ in range(2))
+    other.set_seed(3)
+    assert torch.equal(one.reset(seed=3)["observation"], other.reset()["observation"])

@@ -72,6 +72,24 @@ def test_a_list_of_seeds_gives_each_its_own():
     assert no_ops[0] == no_ops[1] != no_ops[2]
 
 
+@pytest.mark.parametrize("seed", [2**31 - 1, 2**32 - 1, 2**31 + 5])
+def test_seeds_may_be_larger_than_ales(seed: int):
+    envs, alone = make_envs("breakout", 2), make_envs("breakout", 1)
+    obs, _ = envs.reset(seed=seed)
+    assert np.array_equal(obs, envs.reset(seed=[seed, seed + 1])[0])
+    assert np.array_equal(obs[1], alone.reset(seed=(seed + 1) % 2**31)[0][0])
+
+
+def test_with_a_mask_each_env_has_the_seed_that_it_has_without():
+    envs, mask = make_envs("breakout", 3), np.array([False, True, True])
+    obs, info = envs.reset(seed=3)
+    assert info["episode_frame_number"][1] != info["episode_frame_number"][0]
+    envs.reset(seed=11)
+    assert np.array_equal(envs.reset(seed=3, options={"reset_mask": mask})[0][1:], obs[1:])
+    envs.reset(seed=11)
+    assert np.array_equal(envs.reset(seed=[3, 4, 5], options={"reset_mask": mask})[0][1:], obs[1:])
+
+
 def test_a_lost_life_is_told_and_does_not_end_the_episode_and_the_next_step_resets():
     steps = play(make_envs("breakout", 1), 400)
     lives = np.array([step[4]["lives"][0] for step in steps])

@@ -54,6 +54,13 @@ def test_sb3_ppo(sb3_ppo: PPO, latents: np.ndarray, agent: JEDI, tmp_path: Path)
     assert loaded.view == STACKED
 
 
+def test_a_folder_at_home(sb3_ppo: PPO, agent: JEDI, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    assert save_policy(sb3_ppo, "~/ppo", agent, STACKED) == tmp_path / "ppo"
+    assert_same_weights(load_policy("~/ppo", device="cpu").policy, sb3_ppo.policy)
+
+
 def test_sb3_dqn(sb3_dqn: DQN, latents: np.ndarray, agent: JEDI, tmp_path: Path) -> None:
     loaded = there_and_back(sb3_dqn, tmp_path / "dqn", agent)
     assert_same_weights(loaded.policy, sb3_dqn.policy)
