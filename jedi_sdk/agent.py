@@ -30,6 +30,7 @@ from jedi_sdk.arguments import (
     refuse_other_sizes,
     refuse_unfit_encoder,
     refuse_unknown_parts,
+    refuse_unsavable,
     saved_game,
 )
 from jedi_sdk.checkpoint import Card
@@ -39,12 +40,12 @@ from jedi_sdk.dream.probe import PixelProbe, ProbeTrainer
 from jedi_sdk.dream.view import Probe
 from jedi_sdk.envs import Game, action_meanings, make_envs, resolve_game
 from jedi_sdk.health import RunError
-from jedi_sdk.hub import Found, Hub, begun_with, describe, past, push, resolve
+from jedi_sdk.hub import Found, Hub, begun_with, describe, past, push, refuse_other_names, resolve
 from jedi_sdk.load import build_config, changed_settings
 from jedi_sdk.precision import Precision, choose_device, choose_precision
 from jedi_sdk.progress import progress_bar
 from jedi_sdk.rng import Rng
-from jedi_sdk.run_folder import claim, hold, new_run_dir
+from jedi_sdk.run_folder import claim, hold, new_run_dir, typed
 from jedi_sdk.schedule import extended
 from jedi_sdk.shapes import only_shapes
 from jedi_sdk.sizes import count_parameters
@@ -116,6 +117,7 @@ class JEDI:
         refuse_unknown_parts(parts)
         if parts.get("encoder") is not None:
             refuse_unfit_encoder(parts["encoder"])
+        refuse_unsavable(parts)
         self.game, self.config, self.precision = game, config, precision
         self.origin: Found | None = None  # the checkpoint that holds this agent as it is now
         self._begun: Found | None = None  # the checkpoint that a run of its own would begin from
@@ -136,7 +138,8 @@ class JEDI:
         self.world_model, self.actor_critic = precision.place(world_model), precision.place(actor_critic)
         custom = {name: type(part).__name__ for name, part in parts.items() if part is not None}
         sizes = count_parameters(world_model, actor_critic)
-        self._card = Card(config, num_actions, precision.device.type, precision.name, custom, words, sizes)
+        card = Card(config, num_actions, precision.device.type, precision.name, custom, words, sizes)
+        self._card = Card.from_json(card.to_json())  # what could not be read again is refused now, not after a run
 
     # -- learning -----------------------------------------------------------------------------------------------
 
@@ -167,17 +170,32 @@ class JEDI:
         if folder not in (None, self._trainer.run_dir):
             raise RunError(f"this agent's run is in {self._trainer.run_dir}: call learn() without run_dir to go on")
         with hold(self._trainer.run_dir):
+            self._refuse_gone_on(self._trainer)
             return self._train(self._trainer, env_steps, progress)
+
+    def _refuse_gone_on(self, trainer: Trainer) -> None:
+        """Between loading a run and going on with it another process may have gone on; its work must not be undone."""
+        latest = checkpoint.list_checkpoints(trainer.run_dir)
+        if latest and latest[-1] != trainer.saved:
+            raise RunError(
+                f"another process has gone on with the run in {trainer.run_dir}: load it anew, JEDI.resume(...), or "
+                f"jedi train --resume {typed(trainer.run_dir)}"
+            )
 
     def _train(self, trainer: Trainer, env_steps: int | None, progress: bool) -> JEDI:
         if env_steps is not None:
             trainer.extend(env_steps)
+        failed = False
         try:
             trainer.run(progress)
+        except Exception:
+            failed = True
+            raise
         finally:
             self.config, self._card = trainer.config, trainer.card
-            latest = checkpoint.list_checkpoints(trainer.run_dir)
-            self._found(Found(latest[-1]) if latest else None)
+            self._found(Found(trainer.saved) if trainer.saved else None)
+            if failed:
+                self.origin = None  # what has failed is another agent than the last good checkpoint
         return self
 
     def forget_policy(self, seed: int | None = None) -> JEDI:
@@ -374,6 +392,7 @@ class JEDI:
         if need be. An agent from an exported folder is sent as it lies there, any other is exported first, which plays
         ``episodes`` real games. No training state leaves this machine. Raises ``HubError``.
         """
+        refuse_other_names(repo)  # before the games, not behind them
         hub = Hub(endpoint, token)
         if self.origin and (self.origin.folder / checkpoint.RESULTS).exists():
             return push(self.origin.folder, repo, private, revision, tag, hub)
@@ -514,10 +533,12 @@ class JEDI:
         if self.config.space == "pixel":
             raise DreamError("with space=pixel dreams are frames already: agent.film_dreams() or `jedi dream RUN`")
         self.probe = self.probe or self._new_probe()
-        with progress_bar("probe", enabled=progress) as report:
-            fit_probe(self.probe, self.world_model, self._player(self.config.seed), frames, updates, report)
-        if self.origin and self.origin.mine:
-            checkpoint.add(self.origin.folder, checkpoint.PROBE, self.probe.state_dict())
+        run_dir = self.origin.run_dir if self.origin else None
+        with hold(run_dir) if run_dir else contextlib.nullcontext():  # or the run may remove what is to be added to
+            with progress_bar("probe", enabled=progress) as report:
+                fit_probe(self.probe, self.world_model, self._player(self.config.seed), frames, updates, report)
+            if self.origin and self.origin.mine:
+                checkpoint.add(self.origin.folder, checkpoint.PROBE, self.probe.state_dict())
         return self
 
     def film_dreams(

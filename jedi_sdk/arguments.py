@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from jedi_sdk.checkpoint import CONFIG, Card, CheckpointError
+from jedi_sdk.checkpoint import CONFIG, DTYPES, Card, CheckpointError
 from jedi_sdk.config import ConfigError
 from jedi_sdk.envs import Game, UnknownGameError, resolve_game
 from jedi_sdk.health import RunError
@@ -83,6 +83,27 @@ def refuse_unfit_encoder(encoder: nn.Module) -> None:
         found = tuple(encoder(torch.zeros(2, 3, 64, 64, device=place)).shape)
     if found != (2, *shape):
         raise TypeError(f"the encoder makes {found} of two frames, where its latent_shape {shape} says {(2, *shape)}")
+
+
+def refuse_unsavable(parts: dict[str, Any]) -> None:
+    """What a checkpoint could not be read back with: said before a run, not behind it."""
+    for part, name, tensor in _tensors(parts):
+        if tensor.dtype not in DTYPES.values():
+            known = ", ".join(str(dtype).removeprefix("torch.") for dtype in DTYPES.values())
+            raise TypeError(
+                f"{part}: {name} is {tensor.dtype}, and a checkpoint holds {known}: keep it in one of these"
+            )
+        if not torch.isfinite(tensor).all():
+            raise ValueError(
+                f"{part}: {name} is not finite, which a checkpoint takes for a training that has diverged: keep it out "
+                "of the state, register_buffer(..., persistent=False)"
+            )
+
+
+def _tensors(parts: dict[str, Any]) -> Iterator[tuple[str, str, torch.Tensor]]:
+    for part, module in parts.items():
+        if isinstance(module, nn.Module):
+            yield from ((part, name, tensor) for name, tensor in module.state_dict().items())
 
 
 def refuse_missing_parts(card: Card, parts: dict[str, Any], folder: Path) -> None:

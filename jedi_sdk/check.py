@@ -225,8 +225,11 @@ def _at_odds(config: Config) -> Iterator[str]:
             f"context, one channel each at least; write for example denoiser.cond_channels={32 * config.context}"
         )
     segment = config.context + config.objective.predicted_steps
-    if config.replay.capacity < segment:
-        yield f"replay.capacity must hold a segment, {segment} frames; write replay.capacity=10000"
+    if -(-config.replay.capacity // config.env.num_envs) < segment:
+        yield (
+            f"replay.capacity={config.replay.capacity} must hold a segment, {segment} frames, of each of the "
+            f"{config.env.num_envs} envs; write replay.capacity=10000"
+        )
 
 
 def _about_cosines(encoder: EncoderConfig) -> Iterator[str]:

@@ -46,7 +46,12 @@ class Collector:
         self.dead = np.zeros(n, bool)  # the env shows its last frame and will reset
         self.scores, self.lengths = np.zeros(n), np.zeros(n, np.int64)
         self.memory: Any = None
-        replay.cut()
+        self.begun = False  # until something is collected, what lies in the replay is as it was
+
+    def _cut_once(self) -> None:
+        if not self.begun:
+            self.replay.cut()
+            self.begun = True
 
     def collect(self, policy: Policy, num_steps: int) -> tuple[int, list[Episode]]:
         """At least ``num_steps`` real steps, over all envs; returns how many, and the episodes that finished."""
@@ -60,6 +65,7 @@ class Collector:
         act = self._act(policy)
         obs, rew, term, trunc, info = self.envs.step(act)
         alive = ~self.dead
+        self._cut_once()
         lives = lives_left(info, len(alive))
         lost = (lives < self.lives) if self.life_loss_ends else np.zeros_like(alive)
         end = (term | lost) & alive

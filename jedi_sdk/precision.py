@@ -53,6 +53,10 @@ def choose_device(device: str) -> torch.device:
         raise DeviceError(f"{device!r} is no device: write cpu, cuda, cuda:1 or auto") from None
     if found.type == "cuda" and not torch.cuda.is_available():
         raise DeviceError("this machine, or this build of torch, has no CUDA device: write --device cpu or auto")
+    try:
+        torch.Generator(found)  # all that is drawn at random comes from one
+    except RuntimeError:
+        raise DeviceError(f"{device!r} cannot be trained or played on here: write cpu, cuda, cuda:1 or auto") from None
     return found
 
 

@@ -26,13 +26,15 @@ class Report(Protocol):
 @contextmanager
 def progress_bar(what: str, total: float = 1.0, enabled: bool = True) -> Iterator[Report]:
     """A bar for as long as the block lasts, moved by the ``Report`` it gives."""
+    from rich.console import Console
+    from rich.markup import escape
     from rich.progress import Progress
 
-    with Progress(disable=not enabled, transient=True) as bar:
-        task = bar.add_task(what, total=total)
+    with Progress(console=Console(stderr=True), disable=not enabled, transient=True) as bar:
+        task = bar.add_task(escape(what), total=total)
 
         def report(done: float, what: str | None = None) -> None:
-            bar.update(task, completed=done, description=what)
+            bar.update(task, completed=done, description=what and escape(what))
 
         yield report
 
@@ -78,19 +80,18 @@ class RunProgress:
 
     def line(self, text: str) -> None:
         """Something worth keeping: stays above the bar."""
-        self.console.print(text, highlight=False, soft_wrap=True)
+        self.console.print(text, highlight=False, soft_wrap=True, markup=False)
 
 
 def _run_bar() -> Progress:
     from rich import progress
 
     return progress.Progress(
-        progress.TextColumn("[bold]{task.description:<26}"),
-        progress.BarColumn(bar_width=20),
+        progress.TextColumn("{task.description:<24}", style="bold", markup=False),
+        progress.BarColumn(bar_width=None),  # what the line leaves: 80 columns show the time left
         progress.MofNCompleteColumn(),
-        progress.TextColumn("updates, {task.fields[rate]:.1f}/s,"),
-        progress.TimeElapsedColumn(),
-        progress.TextColumn("gone,"),
+        progress.TextColumn("{task.fields[rate]:.1f}/s,"),
         progress.TimeRemainingColumn(),
         progress.TextColumn("left"),
+        expand=True,
     )

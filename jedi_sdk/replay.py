@@ -174,10 +174,13 @@ def _size(shape: tuple[int, ...], dtype: np.dtype) -> int:
 def _map(path: Path, shape: tuple[int, ...], dtype: np.dtype) -> np.memmap:
     size = _size(shape, dtype)
     reserve = getattr(os, "posix_fallocate", lambda fd, _, size: os.ftruncate(fd, size))  # macOS has none
-    with open(path, "r+b" if path.exists() else "w+b") as file:
+    there = path.exists()
+    with open(path, "r+b" if there else "w+b") as file:
         try:
             reserve(file.fileno(), 0, size)
         except OSError as error:
+            if not there:
+                path.unlink()  # ext4 has given it all that was left, which others need
             message = f"no room for the replay: {path} needs {size / 1e6:.0f} MB ({error.strerror})"
             raise OSError(error.errno, message) from error
     return np.memmap(path, dtype=dtype, mode="r+", shape=shape)

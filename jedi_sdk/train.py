@@ -54,6 +54,7 @@ class Trainer:
         self.counters = Counters()
         self.episodes: list[Episode] = []  # of the run that is gone on with
         self.log_size = 0
+        self.saved: Path | None = None  # the checkpoint that holds this run as it was last written or read
         self.replay = _replay(card.config, run_dir / "replay", resumed)
 
     @property
@@ -69,7 +70,8 @@ class Trainer:
         done = self.counters
         if env_steps < done.env_steps:
             raise RunError(f"this run has taken {done.env_steps} real steps already: ask for more than these in all")
-        done.idle_epochs = max(0, done.epoch - collecting_epochs(self.config.schedule, done.env_steps))
+        planned = collecting_epochs(self.config.schedule, self.config.schedule.env_steps)
+        done.idle_epochs = max(done.idle_epochs, done.epoch - planned)
         self.card = replace(self.card, config=extended(self.config, env_steps))
 
     # -- the loop -----------------------------------------------------------------------------------------------
@@ -117,10 +119,11 @@ class Trainer:
     def _epoch(self, epoch: int) -> None:
         self.monitor.phase = f"epoch {epoch + 1}/{self._num_epochs()}"
         goal = target(self.config.schedule, epoch, self.counters.idle_epochs)
-        first_new_row = self.replay.count
+        first_new_row, steps = self.replay.count, self.counters.env_steps
         self._collect(goal.env_steps)
         checked = epoch > 0 and epoch % self.config.run.fidelity_every == 0
-        if checked and self.replay.count > first_new_row + 1:
+        two_rows = self.counters.env_steps - steps > self.config.env.num_envs  # a dream needs a frame that follows
+        if checked and two_rows:
             self.monitor.check_dream(first_new_row, self._now())
         added = share(self.config.schedule, epoch)
         while part := next_part(self.counters, goal, added):
@@ -204,6 +207,7 @@ class Trainer:
         serial = self.counters.env_steps + self.counters.updates  # grows with whatever the run does
         folder = self.run_dir / "checkpoints" / f"step-{serial:09d}"
         checkpoint.save(folder, self.card, self.networks, training, self._starts(), painted)
+        self.saved = folder
         checkpoint.prune(self.run_dir, self.config.run.keep_checkpoints)
         self.saved_at = time.monotonic()
 
@@ -217,6 +221,7 @@ class Trainer:
     def restore(self, folder: Path) -> None:
         """Optimisers, generators, replay and counters as they were at the checkpoint ``folder``."""
         trainer, progress = checkpoint.read_training(folder)
+        self.saved = folder
         self.learner.load_state_dict(trainer)
         if self.probe and "probe" in trainer:
             self.probe.load_state_dict(trainer["probe"])

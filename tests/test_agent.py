@@ -13,6 +13,8 @@ from torch import nn
 
 from jedi_sdk import JEDI, CheckpointError, ConfigError, RunError, UnknownGameError, UnsupportedEnvError, checkpoint
 from jedi_sdk.envs import make_envs
+from jedi_sdk.precision import DeviceError
+from jedi_sdk.presets import TINY
 from jedi_sdk.run_folder import RunFolderError
 
 
@@ -254,3 +256,29 @@ def test_the_game_and_the_seed_passed_win_over_a_ready_config(agent: JEDI) -> No
     assert (other.config.game, other.config.seed) == ("catch", 5)
     with pytest.raises(ConfigError, match="preset"):
         JEDI("catch", config=agent.config, preset="small")
+
+
+@pytest.mark.parametrize("change", [{"lr": -1e-4}, {"clip_denoiser": float("inf")}])
+def test_a_config_whose_checkpoints_nobody_could_read_is_refused(change: dict[str, float]) -> None:
+    config = replace(TINY, game="catch", optim=replace(TINY.optim, **change))
+    with pytest.raises(ConfigError, match=rf"optim.{next(iter(change))}"):
+        JEDI("catch", config=config)
+
+
+class Odd(Patches):
+    def __init__(self, buffer: torch.Tensor) -> None:
+        super().__init__()
+        self.register_buffer("odd", buffer)
+
+
+def test_a_part_that_no_checkpoint_could_hold_is_refused() -> None:
+    with pytest.raises(TypeError, match=r"encoder: odd is torch.float64, and a checkpoint holds float32"):
+        JEDI("catch", preset="tiny", encoder=Odd(torch.zeros(2, dtype=torch.float64)))
+    with pytest.raises(ValueError, match=r"encoder: odd is not finite.*persistent=False"):
+        JEDI("catch", preset="tiny", encoder=Odd(torch.full((2,), -torch.inf)))
+
+
+@pytest.mark.parametrize("device", ["meta", "gpu"])
+def test_a_device_that_cannot_play_is_refused(device: str) -> None:
+    with pytest.raises(DeviceError, match=r"write cpu, cuda, cuda:1 or auto"):
+        JEDI("catch", preset="tiny", device=device)

@@ -1,12 +1,14 @@
 """Collecting in the real Catch, the real Breakout and a small env that is truncated, against playing it anew."""
 
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import gymnasium
 import numpy as np
 import pytest
 import torch
 
+from jedi_sdk import JEDI
 from jedi_sdk.actor_critic import Actor, ActorCritic
 from jedi_sdk.collect import Collector
 from jedi_sdk.envs import UnsupportedEnvError, make_envs
@@ -215,3 +217,21 @@ def test_the_actor_sees_frames_through_the_encoder(tiny) -> None:
     replay = Replay(None, 2, 512)
     Collector(make_envs("catch", 2), replay, seed=0, device="cpu").collect(actor, 100)
     assert set(replay.columns["act"][: replay.count].ravel()) == {0, 1, 2}
+
+
+def test_nothing_is_cut_off_before_something_is_collected() -> None:
+    """A run that is resumed in its updates dreams from all that it dreamed from before."""
+    envs, replay = make_envs("catch", 2), Replay(None, 2, 4_000)
+    Collector(envs, replay, seed=5, device="cpu").collect(Dice(3), 12)
+    before = replay.columns["dead"][: replay.count].copy()
+    again = Collector(envs, replay, seed=6, device="cpu")
+    np.testing.assert_array_equal(replay.columns["dead"][: len(before)], before)
+    assert not before[-1].any()
+    again.collect(Dice(3), 2)
+    assert replay.columns["dead"][len(before) - 1].all()
+    envs.close()
+
+
+def test_an_epoch_of_one_row_is_no_dream_to_check(tmp_path: Path) -> None:
+    settings = ["env.num_envs=8", "schedule.epoch.env_steps=8", "schedule.env_steps=80", "run.fidelity_every=1"]
+    JEDI("catch", preset="tiny", overrides=settings).learn(run_dir=tmp_path / "run", progress=False)

@@ -18,6 +18,7 @@ import torch
 from safetensors.numpy import load_file
 
 from jedi_sdk import JEDI, checkpoint
+from jedi_sdk.health import RunError
 from jedi_sdk.replay import ReplayError
 from jedi_sdk.runlog import read_log
 
@@ -156,7 +157,8 @@ gymnasium.register("Slow-v0", Slow)
 """
 
 
-def test_ctrl_c_in_a_terminal_while_collecting_saves_first(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_in_a_terminal_while_collecting_saves_first(tmp_path: Path, kind: signal.Signals) -> None:
     """It reaches the games' own processes as well, and what they have shown must not be lost for it."""
     (tmp_path / "slow.py").write_text(GAME)
     settings = ("env.num_envs=2", "schedule.first_epoch.env_steps=2000")  # 20 seconds, and a second until it listens
@@ -167,7 +169,7 @@ def test_ctrl_c_in_a_terminal_while_collecting_saves_first(tmp_path: Path) -> No
     while not (tmp_path / "played").exists():
         assert process.poll() is None
         time.sleep(0.02)
-    os.killpg(process.pid, signal.SIGINT)
+    os.killpg(process.pid, kind)
     assert process.wait(timeout=60) == 130
     progress = json.loads((checkpoint.find(tmp_path / "run") / "progress.json").read_text())
     assert progress["counters"]["env_steps"] > 0
@@ -186,3 +188,40 @@ def test_ctrl_c_saves_first(tmp_path: Path) -> None:
     counters = progress["counters"]
     serial = counters["env_steps"] + counters["denoiser"] + counters["heads"] + counters["actor_critic"]
     assert checkpoint.find(run_dir).name == f"step-{serial:09d}"
+
+
+def test_what_another_process_has_gone_on_with_is_not_undone(tmp_path: Path) -> None:
+    run_dir = tmp_path / "run"
+    JEDI("catch", preset="tiny").learn(run_dir=run_dir, progress=False)
+    late, first = (JEDI.resume(run_dir) for _ in range(2))
+    first.learn(env_steps=96, progress=False)
+    kept = [path.name for path in checkpoint.list_checkpoints(run_dir)], (run_dir / "log.jsonl").read_bytes()
+    with pytest.raises(RunError, match=r"another process has gone on with the run in .*jedi train --resume"):
+        late.learn(env_steps=64, progress=False)
+    assert kept == ([path.name for path in checkpoint.list_checkpoints(run_dir)], (run_dir / "log.jsonl").read_bytes())
+    first.learn(env_steps=112, progress=False)  # who went on may go on
+
+
+def test_what_has_failed_is_not_the_last_good_checkpoint(tmp_path: Path) -> None:
+    agent = JEDI("catch", preset="tiny").learn(run_dir=tmp_path / "run", progress=False)
+    assert agent.origin is not None
+    with torch.no_grad():
+        next(agent.world_model.denoiser.parameters()).fill_(torch.nan)
+    with pytest.raises(RunError, match=r"no longer finite"):
+        agent.learn(env_steps=96, progress=False)
+    assert agent.origin is None
+    assert agent.evaluate(1, progress=False).checkpoint is None
+    with pytest.raises(RunError, match=r"no longer finite"):  # and not: another process has gone on
+        agent.learn(env_steps=96, progress=False)
+
+
+def test_a_run_that_overshot_is_extended_epoch_by_epoch(tmp_path: Path) -> None:
+    """Eight envs take their steps together, so that a run has a few more than its schedule says."""
+    settings = ["env.num_envs=8", "schedule.env_steps=57", "schedule.first_epoch.env_steps=25"]
+    agent = JEDI("catch", preset="tiny", overrides=settings).learn(run_dir=tmp_path / "run", progress=False)
+    before = agent._trainer.counters.env_steps  # type: ignore[union-attr]
+    assert before > 57
+    agent.learn(env_steps=160, progress=False)
+    steps = [row["env_steps"] for row in read_log(tmp_path / "run") if row["kind"] == "epoch"]
+    assert max(np.diff(steps)) <= 16 + 8  # an epoch's, and what eight envs take beyond it
+    assert steps[-1] >= 160

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from jedi_cli.errors import Teaching
-from jedi_cli.options import Device, Json, Set, write_json
+from jedi_cli.options import Device, Json, Set, refuse_given, write_json
 
 if TYPE_CHECKING:
     from jedi_sdk.benchmark import Result
@@ -140,6 +140,7 @@ Game = Annotated[str, typer.Option(metavar="NAME", help="Of the fresh networks."
 
 @bench.command("dream")
 def dream(
+    context: typer.Context,
     run: Where = None,
     game: Game = "breakout",
     preset: Preset = "atari100k",
@@ -161,11 +162,15 @@ def dream(
 
     from jedi_sdk import JEDI
     from jedi_sdk.benchmark.dream import measure_dream
+    from jedi_sdk.progress import progress_bar
 
+    if run:
+        refuse_given(context, ["game", "preset"], f"is of fresh networks, and {run} has its own")
     chosen = [f"run.dtype={dtype}"]
     fresh = partial(JEDI, game, preset=preset)
     agent = (partial(JEDI.from_pretrained, run) if run else fresh)(device=device, overrides=chosen)
-    cost = measure_dream(agent, num_envs, steps, horizon)
+    with progress_bar("dreaming") as report:
+        cost = measure_dream(agent, num_envs, steps, horizon, report)
     table = Table("a batched step", "time", "share", title=f"{cost.game}, {cost.preset}: {num_envs} dreams")
     step = num_envs / cost.steps_per_second
     rows = {"world model": cost.world_model, "  denoiser": cost.denoiser, "  heads": cost.heads}

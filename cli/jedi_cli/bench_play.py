@@ -110,6 +110,7 @@ def judge(
     """
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     from jedi_sdk import JEDI
     from jedi_sdk.benchmark.judge import judge
@@ -123,7 +124,11 @@ def judge(
     table = Table("policy", *columns, title=agent.game.name)
     for one in found:
         rates = (one.real.reward, one.dreamed.reward, one.real.end, one.dreamed.end)
-        table.add_row(one.policy, *(f"{rate:.2%}" for rate in rates), f"{one.pays:.2f} ± {one.pays_stderr:.2f}")
+        table.add_row(
+            Text(one.policy, overflow="fold"),
+            *(f"{rate:.2%}" for rate in rates),
+            f"{one.pays:.2f} ± {one.pays_stderr:.2f}",
+        )
     Console().print(table)
     write_json(json_file, [one.to_dict() for one in found])
 

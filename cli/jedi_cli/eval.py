@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from jedi_cli.errors import CommandError
-from jedi_cli.options import Device, Run, Seed, writable
+from jedi_cli.options import Device, Run, Seed, refuse_given, writable
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -59,6 +59,7 @@ Horizon = Annotated[int, typer.Option(metavar="N", min=1, help="Steps dreamed fr
 
 
 def evaluate(
+    context: typer.Context,
     run: Run,
     episodes: Episodes = 100,
     greedy: Greedy = False,
@@ -82,6 +83,10 @@ def evaluate(
             "--fidelity looks at the dream, --video and --json at the play. Type two commands: "
             f"`jedi eval {run} --fidelity`, and the same without --fidelity."
         )
+    if fidelity:
+        refuse_given(context, ["episodes", "greedy"], "is about the play, and --fidelity looks at the dream")
+    else:
+        refuse_given(context, ["contexts", "horizon"], "is about the dream: it wants --fidelity beside it")
 
     from jedi_sdk import JEDI
 
@@ -106,26 +111,31 @@ def _play(
 def _measure_dream(agent: JEDI, contexts: int, horizon: int, seed: int | None) -> None:
     from rich.console import Console
 
+    folder = (agent.origin and agent.origin.run_dir) or Path()
+    picture, figures = folder / "fidelity.png", folder / "fidelity.json"
+    for file in (picture, figures):  # before the minutes that they cost
+        writable(file)
     report = agent.fidelity(contexts=contexts, horizon=horizon, seed=seed)
     Console().print(report.table())
-    folder = (agent.origin and agent.origin.run_dir) or Path()
-    report.plot(folder / "fidelity.png")
-    (folder / "fidelity.json").write_text(json.dumps(report.to_dict(), indent=2) + "\n", encoding="utf-8")
-    typer.echo(f"{folder / 'fidelity.png'} and {folder / 'fidelity.json'}")
+    report.plot(picture)
+    figures.write_text(json.dumps(report.to_dict(), indent=2) + "\n", encoding="utf-8")
+    typer.echo(f"{picture} and {figures}")
 
 
 def _table(result: Evaluation) -> Table:
     from rich.table import Table
+    from rich.text import Text
 
     table = Table("", str(result.game), title=f"{result.episodes} games", title_justify="left")
     for name, value in _rows(result).items():
-        table.add_row(name, value)
+        table.add_row(name, Text(value, overflow="fold"))  # a path whole, and as it is
     return table
 
 
 def _rows(result: Evaluation) -> dict[str, str]:
+    error = f"± {result.stderr:.2g} (standard error)" if result.episodes > 1 else "(one game: error unknown)"
     rows: dict[str, Any] = {
-        "mean return": f"{result.mean:.3g} ± {result.stderr:.2g} (standard error)",
+        "mean return": f"{result.mean:.3g} {error}",
         "standard deviation": f"{result.std:.3g}",
         "lowest, highest": f"{result.min:.3g}, {result.max:.3g}",
         "mean length": f"{sum(result.lengths) / len(result.lengths):.0f} steps",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -82,9 +83,11 @@ def pull(name: Name, to: To = None, revision: Revision = None, endpoint: Endpoin
 
     folder = fetch(name, to, revision, Hub(endpoint))
     asked = f"{name}@{revision}" if revision else name
-    where = asked if to is None else to if to.is_absolute() else f"./{to}"
+    where = asked if to is None else folder if folder.is_absolute() else f"./{folder}"
     is_agent = kind_of(folder) is AGENT
-    after = f"jedi eval {where}" if is_agent else f'in Python jedi_sdk.policies.load_policy("{where}")'
+    after = (
+        f"jedi eval {shlex.quote(str(where))}" if is_agent else f'in Python jedi_sdk.policies.load_policy("{where}")'
+    )
     typer.echo(f"{asked} is in {folder}. Next: {after}")
 
 

@@ -80,4 +80,4 @@ def jedi(
     [cyan]jedi dream runs/b0 --side-by-side[/]
     """
     warnings.formatwarning = lambda message, *_, **__: f"{message}\n"  # for people: without the line of code
-    sys.path.insert(0, str(Path.cwd()))  # so that module:Id finds a module that lies here, as `python -m` would
+    sys.path.append(str(Path.cwd()))  # so that module:Id finds a module that lies here; last, so that it hides no other

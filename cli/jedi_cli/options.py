@@ -8,6 +8,9 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from click.core import ParameterSource
+
+from jedi_cli.errors import CommandError
 
 Run = Annotated[
     str,
@@ -26,6 +29,13 @@ Set = Annotated[
         "--set", metavar="KEY=VALUE", help="One setting by its dotted key; can be repeated.", show_default=False
     ),
 ]
+
+
+def refuse_given(context: typer.Context, names: list[str], why: str) -> None:
+    """Options that would be ignored; those that were not typed have their defaults and are none."""
+    for name in names:
+        if context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
+            raise CommandError(f"--{name.replace('_', '-')} {why}: leave one of them out.")
 
 
 def writable(file: Path | None) -> Path | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -133,6 +134,8 @@ def train(
         raise CommandError("--new-policy keeps a world model: name whose, jedi train --init breakout --new-policy.")
     else:
         _required(game)
+    if env_steps and any(setting.startswith("schedule.env_steps=") for setting in overrides or ()):
+        raise CommandError("--env-steps and --set schedule.env_steps=... say the same thing: leave one of them out.")
     if run_dir and not overwrite:
         _refuse_used(run_dir.expanduser())
 
@@ -144,7 +147,7 @@ def train(
         if resume:
             agent = JEDI.resume(resume, device=device)
         elif init:
-            settings = [*(overrides or ()), *([] if seed is None else [f"seed={seed}"])]
+            settings = [*([] if seed is None else [f"seed={seed}"]), *(overrides or ())]  # --set wins
             agent = JEDI.from_pretrained(init, overrides=settings, device=device)
             if new_policy:
                 agent.forget_policy()
@@ -191,7 +194,7 @@ def _refuse_beside(fresh: dict[str, object], option: str, agent: str | Path) -> 
     if given:
         raise CommandError(
             f"{option} keeps the agent's own game and settings, so {', '.join(given)} cannot stand beside it. "
-            f"Type `jedi train {option} {agent}`, or leave out {option} to start with fresh networks."
+            f"Type `jedi train {option} {shlex.quote(str(agent))}`, or leave out {option} to start with fresh networks."
         )
 
 

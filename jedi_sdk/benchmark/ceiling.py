@@ -51,6 +51,8 @@ def measure_ceiling(
     game, or ``asleep`` from dreams that begin there. Every ``every`` updates there is a point of the curve, and the
     agent as it is goes to the folder ``out``. Ctrl-C ends the learning, and what was learned until then is played."""
     agent.forget_policy(seed)
+    if out:
+        agent.save_pretrained(out)  # where nothing can be written, that is said before the minutes and not behind them
     curve = _learn(agent, updates, seed, every, out, asleep, progress)
     evaluation = agent.evaluate(episodes, seed=seed, progress=progress)
     return Ceiling(evaluation, int(curve[-1]["updates"]), int(curve[-1]["env_steps"]), curve)

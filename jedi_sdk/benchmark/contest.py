@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,18 +60,21 @@ class Contest:
         """Trains what is not done yet; the results of everything in ``out``.
 
         Ctrl-C saves the entry at hand and raises KeyboardInterrupt; the same command goes on from there. Raises
-        ``ConfigError``, ``UnknownGameError``, and ``CheckpointError`` where ``out`` holds an entry of the same name
-        that was made with other settings or frames.
+        ``ConfigError``, also where two entries would share a folder, ``UnknownGameError``, and ``CheckpointError``
+        where ``out`` holds an entry of the same name that was made with other settings or frames.
         """
         games = [resolve_game(game).name for game in self.games]
         agent = self._agent(games)
         configs = {(g, v.name, s): self._config(g, v, s) for g in games for v in self.variants for s in self.seeds}
+        _refuse_twice(
+            [(g, v.name, configs[g, v.name, s].seed) for g in games for v in self.variants for s in self.seeds]
+        )
         bar, interrupt = RunProgress(len(configs) * self.updates, progress), Interrupt()
         keep_memory()
         done = 0
         with hold(self.out), bar, interrupt.listening():
             for game, seed in itertools.product(games, self.seeds):
-                stage = self._stage(configs[game, self.variants[0].name, seed], agent, bar, done)
+                stage = self._stage(configs[game, self.variants[0].name, seed], agent, bar, done, interrupt)
                 for variant in self.variants:
                     entry = self._entry(variant.name, configs[game, variant.name, seed], stage)
                     self._train(entry, bar, done, interrupt)
@@ -97,12 +101,14 @@ class Contest:
             )
         return agent
 
-    def _stage(self, config: Config, agent: JEDI | None, bar: RunProgress, done: int) -> Stage:
+    def _stage(self, config: Config, agent: JEDI | None, bar: RunProgress, done: int, interrupt: Interrupt) -> Stage:
         """One stage serves all variants: it depends on nothing that they change."""
         precision = choose_precision(choose_device(self.device), config.run.dtype)
 
         def tell(share: float, what: str) -> None:
             bar.show(f"{config.game}: {what} {share:.0%}", done, {})
+            if interrupt.requested:
+                raise KeyboardInterrupt
 
         bar.line(f"{config.game} {config.seed}: recording the play that all learn from and are measured on")
 
@@ -111,7 +117,9 @@ class Contest:
 
     def _entry(self, name: str, config: Config, stage: Stage) -> Entry:
         precision = choose_precision(choose_device(self.device), config.run.dtype)
-        folder = self.out / config.game / f"{name}-{config.seed}"
+        folder = (
+            self.out / re.sub(r"[^\w.-]+", "-", config.game) / f"{name}-{config.seed}"
+        )  # one folder for module:Id, too
         return Entry(name, config, stage, precision, folder, self.played_by)
 
     def _train(self, entry: Entry, bar: RunProgress, done: int, interrupt: Interrupt) -> None:
@@ -156,6 +164,14 @@ class Contest:
             for point in result.curve
             if point["updates"] == updates and point["ratio"][JUDGED_BY] is not None
         ]
+
+
+def _refuse_twice(entries: list[tuple[str, str, int]]) -> None:
+    if not entries:
+        raise ConfigError("there is nothing to compare: name a game, a variant and a seed, or more of each")
+    if twice := [entry for entry in entries if entries.count(entry) > 1]:
+        game, name, seed = twice[0]
+        raise ConfigError(f"{name} with seed {seed} on {game} is meant twice: name each once, and variants differently")
 
 
 def _news(point: dict[str, Any]) -> dict[str, float]:

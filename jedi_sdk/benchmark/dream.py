@@ -14,6 +14,7 @@ import torch
 from jedi_sdk.agent import JEDI
 from jedi_sdk.benchmark.speed.clock import wait_for
 from jedi_sdk.dream import SingleDreamEnv, Starts
+from jedi_sdk.progress import Report
 
 WARM_UP = 5
 
@@ -65,20 +66,23 @@ class DreamCost:
         return asdict(self)
 
 
-def measure_dream(agent: JEDI, num_envs: int = 64, steps: int = 100, horizon: int = 50) -> DreamCost:
+def measure_dream(agent: JEDI, num_envs: int, steps: int, horizon: int, report: Report) -> DreamCost:
     """Random actions in dreams that begin at the agent's starts, or anywhere if it has none."""
     model, device = agent.world_model, agent.precision.device
     options = {"starts": agent.starts or _anywhere(agent)}
     inside = Stopwatch(model.step, device)
     denoiser, heads = Stopwatch(model.imagine_next, device), Stopwatch(model.heads.forward, device)
     timed: dict[str, Timing] = {}
+    adaptors = _adaptors()
     model.step, model.imagine_next, model.heads.forward = inside, denoiser, heads  # type: ignore[method-assign]
     try:
-        for name, make in _adaptors().items():
+        for i, (name, make) in enumerate(adaptors.items()):
+            report(i / (len(adaptors) + 1), f"through {name}")
             timed[name] = _time(make(agent, num_envs, horizon, options), inside, denoiser, heads, steps)
     finally:
         del model.step, model.imagine_next, model.heads.forward  # what the classes define shows again
     step = timed["gymnasium"]
+    report(len(adaptors) / (len(adaptors) + 1), "one by one")
     single = _singles(agent, min(num_envs, 64), options, max(3, steps // 20)) * num_envs / min(num_envs, 64)
     return DreamCost(
         game=agent.game.name,

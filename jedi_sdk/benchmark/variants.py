@@ -76,7 +76,7 @@ def find_variants(names: list[str]) -> list[Variant]:
             found.extend(GRID if name == "all-grid" else FACTORS)
         else:
             found.append(_named(name))
-    return found
+    return list(dict.fromkeys(found))  # a list may hold what is named beside it
 
 
 def _named(name: str) -> Variant:

@@ -13,6 +13,7 @@ is read is checked before it takes memory: ``read_card`` for the words, then ``l
 
 from jedi_sdk.checkpoint.card import Card, read_card
 from jedi_sdk.checkpoint.folder import recover, write_folder, write_json
+from jedi_sdk.checkpoint.header import DTYPES
 from jedi_sdk.checkpoint.kinds import AGENT, POLICY_FOLDER, Kind, kind_of
 from jedi_sdk.checkpoint.manifest import missing, public, sha256, verify
 from jedi_sdk.checkpoint.names import (
@@ -46,6 +47,7 @@ __all__ = [
     "AGENT",
     "CONFIG",
     "CURVE",
+    "DTYPES",
     "EMBEDDED",
     "MANIFEST",
     "MODEL",

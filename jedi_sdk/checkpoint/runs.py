@@ -39,6 +39,8 @@ def prune(run_dir: Path, keep: int) -> None:
 def advice(folder: Path) -> str:
     """What to do about a checkpoint that cannot be used."""
     others = [path for path in list_checkpoints(folder.parent.parent) if path != folder]
+    if others and not folder.exists():  # a run that goes on keeps its newest alone
+        return f"The newest is {others[-1]} now."
     if others:
         return f"An earlier one is {others[-1]}; to go on from it, delete {folder} and resume again."
     return "Fetch or train it again."

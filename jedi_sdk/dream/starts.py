@@ -43,7 +43,7 @@ class Starts:
     def from_replay(world_model: WorldModel, replay: Replay, precision: Precision, rng: np.random.Generator) -> Starts:
         """A few hundred places that the replay would dream from, as many as may lie in a file."""
         k, numbers = replay.context, int(np.prod(world_model.latent_shape))
-        n = min(MOST, MOST_BYTES // (k * (2 * numbers + 3)))  # fp16, two bytes an action, one of the mask
+        n = max(1, min(MOST, MOST_BYTES // (k * (2 * numbers + 3))))  # fp16, two bytes an action, one of the mask
         segment = replay.sample(n, k, rng)
         z = [encode(world_model, obs, precision) for obs in segment.obs.split(BATCH)]
         return Starts(torch.cat(z), segment.act[:, :-1].to(z[0].device), segment.mask.to(z[0].device))

@@ -74,11 +74,13 @@ def single_image_env(game: Game) -> gymnasium.Env:
 
 
 def _make_in_worker(make: Callable[[], gymnasium.Env], owner: int) -> gymnasium.Env:
-    """A terminal sends Ctrl-C to workers as well; it is their ``owner`` who decides when they end. (There, too, one is
-    made, for its spaces.)
+    """A terminal sends Ctrl-C to workers as well, and ``timeout`` SIGTERM; it is their ``owner`` who decides when they
+    end. (There, too, one is made, for its spaces.)
     """
     if os.getpid() != owner:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
+        if hasattr(os, "setpgrp"):  # not on Windows
+            os.setpgrp()
     return _make_image_env(make)
 
 

@@ -9,7 +9,7 @@ from .describe import describe
 from .errors import HubError
 from .past import begun_with, past
 from .pull import pull
-from .push import push
+from .push import push, refuse_other_names
 from .resolve import Found, is_path, published, resolve, split_revision
 from .results import read_results
 from .zoo import Entry, entries
@@ -28,6 +28,7 @@ __all__ = [
     "pull",
     "push",
     "read_results",
+    "refuse_other_names",
     "resolve",
     "split_revision",
 ]

@@ -69,7 +69,8 @@ act, state = agent.predict(obs)  # obs: uint8 (64, 64, 3); pass state back in at
 
 def scores(results: dict[str, Any]) -> str:
     """The table of what was measured, and the command that measures it again."""
-    rows = {"mean return": f"{results['mean']:.2f} ± {results['stderr']:.2f} (standard error)"}
+    error = f"± {results['stderr']:.2f} (standard error)" if results["episodes"] > 1 else "(one game: error unknown)"
+    rows = {"mean return": f"{results['mean']:.2f} {error}"}
     if results["human"] is not None:
         rows |= {"random player": f"{results['random']:g}", "human": f"{results['human']:g}"}
         rows["human-normalised"] = f"{results['hns']:.3f}"

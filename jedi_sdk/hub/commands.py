@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 def evaluation_command(name: str, result: Evaluation) -> str:
     greedy = " --greedy" if result.deterministic else ""
-    return f"jedi eval {name} --episodes {result.episodes} --seed {result.seed}{greedy}"
+    return f"jedi eval {shlex.quote(name)} --episodes {result.episodes} --seed {result.seed}{greedy}"
 
 
 def training_command(card: Card) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -53,7 +54,11 @@ def _trained(folder: Path) -> dict[str, float | None]:
         counters = checkpoint.read_json(folder / checkpoint.PROGRESS)["counters"]
         updates = counters["denoiser"] + counters["heads"] + counters["actor_critic"]
         known = {"env_steps": counters["env_steps"], "updates": updates, "training_seconds": counters["seconds"]}
-    return {name: known[name] if isinstance(known.get(name), int | float) else None for name in TRAINED}
+    return {name: known[name] if _is_amount(known.get(name)) else None for name in TRAINED}
+
+
+def _is_amount(value: object) -> bool:
+    return isinstance(value, int | float) and math.isfinite(value) and value >= 0
 
 
 def _curve(origin: Found) -> Path | None:

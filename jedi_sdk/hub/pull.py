@@ -17,7 +17,8 @@ def pull(name: str, to: str | Path | None = None, revision: str | None = None, h
     """Fetches an agent by short name or ``owner/name``, or a policy by the latter; the folder it is in, which is ``to``
     if that is named.
 
-    Raises ``HubError``, and ``CheckpointError`` where it is neither, or ``to`` a folder with other things in it.
+    Raises ``HubError``, also where one lies in ``to`` already, and ``CheckpointError`` where it is neither, or other
+    things are in ``to``.
     """
     found = resolve(name, revision, hub)
     if found.mine:
@@ -27,6 +28,9 @@ def pull(name: str, to: str | Path | None = None, revision: str | None = None, h
         checkpoint.read_card(found.folder)  # what is no agent is not copied
     if to is None:
         return found.folder
+    to = Path(to).expanduser()
+    if (to / checkpoint.MANIFEST).exists():
+        raise HubError(f"{to} holds an agent or a policy already: name a new folder, or delete that one first")
     names = [name for name in checkpoint.public(found.folder) if name != checkpoint.MANIFEST]
-    checkpoint.write_folder(Path(to), {name: partial(shutil.copyfile, found.folder / name) for name in names}, kind)
-    return Path(to)
+    checkpoint.write_folder(to, {name: partial(shutil.copyfile, found.folder / name) for name in names}, kind)
+    return to

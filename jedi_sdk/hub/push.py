@@ -12,6 +12,7 @@ from .client import Hub
 from .errors import HubError, UnreachableError, in_our_words
 from .policy_card import policy_card
 from .resolve import REPO
+from .results import read_results
 
 Files = dict[str, Path | bytes]
 OURS = {*checkpoint.AGENT.public, *checkpoint.POLICY_FOLDER.public}
@@ -32,8 +33,7 @@ def push(
     this machine; those of an earlier push that ``folder`` lacks are removed. Raises ``HubError``, and
     ``CheckpointError`` where the folder is not whole or has links out of it.
     """
-    if not REPO.fullmatch(repo):
-        raise HubError(f"{repo!r} cannot be a repository's name: write it as owner/name")
+    refuse_other_names(repo)
     checkpoint.verify(folder, checkpoint.kind_of(folder))
     files = _files(folder, repo)
     try:
@@ -46,6 +46,12 @@ def push(
         ) from error
 
 
+def refuse_other_names(repo: str) -> None:
+    """Raises ``HubError`` for what cannot be a repository's name."""
+    if not REPO.fullmatch(repo):
+        raise HubError(f"{repo!r} cannot be a repository's name: write it as owner/name")
+
+
 def _files(folder: Path, repo: str) -> Files:
     files = {name: _content(folder, name, repo) for name in checkpoint.public(folder)}
     if checkpoint.kind_of(folder) is checkpoint.POLICY_FOLDER and checkpoint.README not in files:
@@ -54,11 +60,20 @@ def _files(folder: Path, repo: str) -> Files:
 
 
 def _content(folder: Path, name: str, repo: str) -> Path | bytes:
-    """The card of an exported folder names the folder; on the Hub it must name the repository."""
+    """The card of an exported folder names the folder as it was called then; on the Hub it must name the repository."""
     if name not in (checkpoint.README, checkpoint.RESULTS):
         return folder / name
-    local = rf"(?<![\w.~/-])\./{re.escape(folder.resolve().name)}(?![\w-]|[./][\w.-])"  # not ./mine in ./mine-2
-    return re.sub(local, repo, (folder / name).read_text(encoding="utf-8")).encode()
+    names = {folder.resolve().name, _exported_as(folder)}
+    local = rf"(?<![\w.~/-])\./({'|'.join(map(re.escape, names))})(?![\w-]|[./][\w.-])"  # not ./mine in ./mine-2
+    try:
+        return re.sub(local, repo, (folder / name).read_text(encoding="utf-8")).encode()
+    except UnicodeDecodeError as error:
+        raise HubError(f"{folder / name} is not UTF-8 ({error}): save it as UTF-8 and push again") from error
+
+
+def _exported_as(folder: Path) -> str:
+    results = read_results(folder) if (folder / checkpoint.RESULTS).exists() else {}
+    return str(results.get("checkpoint", "")).removeprefix("./") or folder.resolve().name
 
 
 def _send(files: Files, repo: str, private: bool | None, revision: str | None, tag: str | None, hub: Hub) -> str:

@@ -23,7 +23,7 @@ from jedi_sdk.world_model.pixel import Frames, pixel_denoiser, pixel_heads, refu
 from jedi_sdk.world_model.sampler import sample
 from jedi_sdk.world_model.scale import FrameMean, LatentScale, TargetScale
 from jedi_sdk.world_model.target import Target
-from jedi_sdk.world_model.terms import denoise_terms, latent_terms
+from jedi_sdk.world_model.terms import bin_shares, denoise_terms, latent_terms
 
 
 class WorldModel(nn.Module):
@@ -116,7 +116,8 @@ class WorldModel(nn.Module):
         per_step = torch.stack(losses)
         real = segment.mask[:, k : k + steps].T
         total = (per_step.sum(1) / real.sum(1).clamp(min=1)).sum()
-        terms = denoise_terms(per_step.detach(), torch.stack(sigmas), real) | latent_terms(z.detach(), k)
+        terms = denoise_terms(per_step.detach(), torch.stack(sigmas), real, bin_shares(self.objective))
+        terms |= latent_terms(z.detach(), k)
         for name, term in self._companions(segment, features, rng).items():
             total = total + term
             terms[name] = term.detach()

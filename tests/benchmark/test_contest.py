@@ -11,7 +11,9 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import gymnasium
 import pytest
 import torch
 from rich.console import Console
@@ -27,9 +29,11 @@ from jedi_sdk.benchmark.table import contest_markdown, contest_table
 from jedi_sdk.checkpoint import CheckpointError
 from jedi_sdk.config import ConfigError
 from jedi_sdk.envs import resolve_game
+from jedi_sdk.envs.catch import CatchEnv
 from jedi_sdk.fidelity.progress import silent
 from jedi_sdk.precision import Precision
 from jedi_sdk.presets import TINY
+from jedi_sdk.progress import RunProgress
 from jedi_sdk.run_folder import RunFolderError
 
 CPU = Precision(torch.device("cpu"), torch.float32)
@@ -300,3 +304,34 @@ def test_no_two_variants_are_the_same_but_for_the_default_in_its_grid(tmp_path: 
         first.setdefault((config.objective, config.sampler, config.optim), []).append(variant.name)
     twins = [names for names in first.values() if len(names) > 1]
     assert twins == [["default", "change-standard-slow"]]
+
+
+def test_two_entries_of_one_name_and_none_at_all(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="mine with seed 0 on catch is meant twice"):
+        contest(tmp_path, names="mine:objective.switch=never,mine:objective.clamp=false").run(progress=False)
+    with pytest.raises(ConfigError, match="default with seed 3 on catch is meant twice"):
+        contest(tmp_path, names="default", seeds=(0, 1), overrides=["seed=3"]).run(progress=False)
+    with pytest.raises(ConfigError, match="nothing to compare"):
+        contest(tmp_path, names="default", seeds=()).run(progress=False)
+    assert [variant.name for variant in find_variants(["all-grid", "default"])].count("default") <= 1
+    assert not any(tmp_path.glob("*/*"))
+
+
+def test_a_game_of_ones_own_is_reported_too(tmp_path: Path) -> None:
+    gymnasium.register("own/Catch-v0", CatchEnv)
+    (result,) = replace(contest(tmp_path, names="default"), games=["own/Catch-v0"]).run(progress=False)
+    assert result.game == "own/Catch-v0"
+    assert (tmp_path / "own-Catch-v0" / "default-0" / "progress.json").exists()
+
+
+def test_ctrl_c_is_heard_while_play_is_recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    show = RunProgress.show
+
+    def interrupted(bar: RunProgress, phase: str, *rest: Any) -> None:
+        if "playing" in phase:
+            signal.raise_signal(signal.SIGINT)
+        show(bar, phase, *rest)
+
+    monkeypatch.setattr(RunProgress, "show", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        contest(tmp_path, names="default", frames=1_000_000).run(progress=False)

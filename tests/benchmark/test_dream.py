@@ -25,13 +25,14 @@ def test_a_stopwatch_notes_what_a_call_took() -> None:
 
 def test_parts_are_parts_of_the_whole_and_the_agent_is_left_as_it_was() -> None:
     agent = JEDI("catch", preset="tiny", device="cpu")
-    imagine = Dream.imagine
-    cost = measure_dream(agent, num_envs=4, steps=10, horizon=5)
+    imagine, told = Dream.imagine, []
+    cost = measure_dream(agent, num_envs=4, steps=10, horizon=5, report=lambda done, what=None: told.append(what))
     assert 0 < cost.heads < cost.world_model
     assert 0 < cost.denoiser < cost.world_model
     assert set(cost.adaptors) == {"gymnasium", "stable-baselines3", "tianshou", "torchrl"}
     assert all(0 < seconds < 1 for seconds in cost.adaptors.values())
     assert cost.single > cost.world_model
+    assert told == [*(f"through {name}" for name in cost.adaptors), "one by one"]
     assert "imagine_next" not in vars(agent.world_model)
     assert Dream.imagine is imagine
     agent.dream_env(2, starts=None, autoreset_mode="Disabled")

@@ -5,6 +5,7 @@ import math
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from jedi_sdk.benchmark.awake import Awake
 from jedi_sdk.benchmark.baselines import Always, measure_baselines
 from jedi_sdk.benchmark.ceiling import measure_ceiling
 from jedi_sdk.benchmark.judge import JudgeError, judge, ratio_of_shares
+from jedi_sdk.checkpoint import CheckpointError
 from jedi_sdk.dream import RealEnv
 from jedi_sdk.envs import make_envs, resolve_game
 from jedi_sdk.rng import Rng
@@ -203,3 +205,9 @@ def test_what_was_learned_awake_until_ctrl_c_is_played(tmp_path, agent):
     assert 2 <= found["updates"] == found["curve"][-1]["updates"] < 1_000_000
     assert found["evaluation"]["episodes"] == 4
     assert JEDI.from_pretrained(str(out)).predict(np.zeros((64, 64, 3), np.uint8))[0] in range(3)
+
+
+def test_a_ceiling_that_could_not_be_kept_is_refused_before_the_minutes(tmp_path: Path):
+    (tmp_path / "thesis.tex").write_text("years of work")
+    with pytest.raises(CheckpointError, match=r"thesis\.tex"):
+        measure_ceiling(JEDI.from_pretrained("catch"), 1_000_000, 1, seed=0, every=100, out=tmp_path, progress=False)

@@ -72,6 +72,11 @@ def test_begin_with_the_weights_of_another_run(run_dir: Path, tmp_path: Path) ->
         (("train", "catch", "--preset", "tiny", "--env-steps", "2"), "no transition"),
         (("train", "catch", "--device", "gpu"), "cuda"),
         (("train", "catch", "--device", "cuda"), "cpu"),
+        (("train", "catch", "--env-steps", "40", "--set", "schedule.env_steps=96"), "say the same thing"),
+        (("eval", "catch", "--fidelity", "--episodes", "3"), "--episodes is about the play"),
+        (("eval", "catch", "--contexts", "3"), "--contexts is about the dream"),
+        (("bench", "dream", "catch", "--preset", "small"), "--preset is of fresh networks, and catch has its own"),
+        (("bench", "variants", "--seeds", ""), "nothing to compare"),
     ],
 )
 def test_mistakes_are_explained_without_a_traceback(arguments: tuple[str, ...], said: str, tmp_path: Path) -> None:
@@ -128,3 +133,29 @@ def test_a_damaged_checkpoint(run_dir: Path, tmp_path: Path) -> None:
     done = jedi("eval", str(copy))
     assert done.returncode == 2
     assert "damaged" in done.stderr
+
+
+def test_what_lies_here_hides_no_module_of_others(tmp_path: Path) -> None:
+    (tmp_path / "colorsys.py").write_text("raise SystemExit('not this one')")
+    (tmp_path / "owngame.py").write_text(
+        "import gymnasium\ngymnasium.register('Own-v0', 'jedi_sdk.envs.catch:CatchEnv')"
+    )
+    command = [
+        Path(sys.executable).with_name("jedi"),
+        "train",
+        "owngame:Own-v0",
+        "--preset",
+        "tiny",
+        "--run-dir",
+        "run",
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+
+
+def test_where_fidelity_cannot_be_written_is_said_before_the_work(tmp_path: Path) -> None:
+    (tmp_path / "fidelity.png").mkdir()
+    command = [*JEDI, "eval", "catch", "--fidelity", "--contexts", "1000000"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, timeout=120)
+    assert done.returncode == 2
+    assert "fidelity.png is a folder" in done.stderr.replace("\n", " ")

@@ -74,6 +74,13 @@ def test_rounding_does_not_lead_out_of_the_observation_space(tiny: Config) -> No
     assert env.reset()[0] in env.observation_space
 
 
+def test_of_latents_that_are_very_large_one_is_kept(
+    world_model: WorldModel, replay: Replay, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("jedi_sdk.dream.starts.MOST_BYTES", 10)
+    assert len(Starts.from_replay(world_model, replay, FULL, np.random.default_rng(0))) == 1
+
+
 def test_dreams_begin_at_them_and_draw_all_of_them(world_model: WorldModel, replay: Replay) -> None:
     starts = Starts.from_replay(world_model, replay, FULL, np.random.default_rng(0))
     env = DreamEnv(Dream(world_model, 2000, 5, starts))

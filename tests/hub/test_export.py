@@ -16,7 +16,7 @@ from torch import nn
 
 from jedi_sdk import JEDI, RunError
 from jedi_sdk.checkpoint import PUBLIC_FILES, sha256
-from jedi_sdk.hub import Hub, past
+from jedi_sdk.hub import Found, Hub, past
 
 from .server import HubServer, Repo
 
@@ -166,3 +166,10 @@ def test_a_strangers_module_is_not_imported(
         load().evaluate(1, progress=False)
     assert load(env=lambda: gymnasium.make("JEDI/Catch-v0")).evaluate(2, progress=False).episodes == 2
     assert not (tmp_path / "sprung").exists()
+
+
+def test_a_strangers_figures_are_taken_only_where_they_are_amounts(exported: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(exported, tmp_path / "theirs")
+    told = {**results_of(folder), "env_steps": float("inf"), "updates": -3, "training_seconds": float("nan")}
+    (folder / "results.json").write_text(json.dumps(told))
+    assert past(Found(folder)).trained == {"env_steps": None, "updates": None, "training_seconds": None}

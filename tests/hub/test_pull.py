@@ -232,3 +232,11 @@ def test_killed_in_the_middle(published: Repo, server: HubServer, hub: Hub) -> N
     with pytest.raises(HubError):
         load(offline(hub))
     assert load(hub).config.preset == "tiny"
+
+
+def test_an_agent_that_lies_there_is_not_replaced(published: Repo, hub: Hub, tmp_path: Path) -> None:
+    folder = pull("me/agent", tmp_path / "theirs", "v1", hub)
+    (folder / "README.md").write_text("my own words")
+    with pytest.raises(HubError, match=r"theirs holds an agent or a policy already: name a new folder"):
+        pull("me/agent", folder, "v1", hub)
+    assert (folder / "README.md").read_text() == "my own words"

@@ -158,3 +158,33 @@ def test_a_card_that_was_edited_into_nonsense(server: HubServer, hub: Hub, expor
     with pytest.raises(HubError, match=r"(?s)README\.md.*license is not closed.*between the two ---"):
         push(tmp_path / "mine", "me/wrong", hub=replace(hub, token="hf_good"))
     assert uploads(server) == []
+
+
+def test_a_folder_that_was_renamed_is_known_by_its_old_name(
+    server: HubServer, writer: Hub, exported: Path, tmp_path: Path
+) -> None:
+    renamed = shutil.copytree(exported, tmp_path / "second")
+    push(renamed, "me/renamed", hub=writer)
+    repo = server.repos["me/renamed"]
+    card = repo.commits[repo.refs["main"]]["README.md"].decode()
+    assert "./mine" not in card
+    assert 'from_pretrained("me/renamed")' in card
+
+
+def test_a_card_in_another_encoding(writer: Hub, exported: Path, tmp_path: Path) -> None:
+    edited = shutil.copytree(exported, tmp_path / "edited")
+    (edited / "README.md").write_bytes("für alle".encode("latin-1"))
+    with pytest.raises(HubError, match=r"README.md is not UTF-8 .*save it as UTF-8 and push again"):
+        push(edited, "me/edited", hub=writer)
+
+
+def test_a_name_that_cannot_be_is_refused_before_the_games(agent: JEDI) -> None:
+    with pytest.raises(HubError, match=r"'badname' cannot be a repository's name: write it as owner/name"):
+        agent.push_to_hub("badname", episodes=1_000_000, progress=False)
+
+
+def test_names_with_a_space_are_quoted_where_they_are_typed(exported: Path, tmp_path: Path) -> None:
+    mine = JEDI.from_pretrained(exported, device="cpu").export(tmp_path / "my agent", episodes=1, progress=False)
+    card = (mine / "README.md").read_text()
+    assert "jedi eval './my agent' --episodes 1" in card
+    assert "(one game: error unknown)" in card

@@ -33,7 +33,7 @@ def plot_scaling(scaling: Scaling, path: Path) -> None:
     each[0].set_ylabel("milliseconds for each")
     machine = scaling.machine
     figure.suptitle(f"{scaling.game}, {scaling.preset}, {scaling.space}: {machine.device_name}, {machine.dtype}")
-    figure.savefig(path, dpi=100)
+    figure.savefig(path, dpi=100, format="png")
 
 
 def _line(axes: Axes, scaling: Scaling, part: str, value: Callable[[Point], float]) -> None:
