@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from click.core import ParameterSource
 
 from jedi_cli.errors import CommandError
 
@@ -34,7 +33,8 @@ Set = Annotated[
 def refuse_given(context: typer.Context, names: list[str], why: str) -> None:
     """Options that would be ignored; those that were not typed have their defaults and are none."""
     for name in names:
-        if context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
+        source = context.get_parameter_source(name)
+        if source and source.name == "COMMANDLINE":  # of an enum that is click's, or typer's own copy of it
             raise CommandError(f"--{name.replace('_', '-')} {why}: leave one of them out.")
 
 
