@@ -225,7 +225,7 @@ def _at_odds(config: Config) -> Iterator[str]:
             f"context, one channel each at least; write for example denoiser.cond_channels={32 * config.context}"
         )
     segment = config.context + config.objective.predicted_steps
-    if -(-config.replay.capacity // config.env.num_envs) < segment:
+    if config.replay.capacity <= config.env.num_envs * (segment - 1):  # rows of each, rounded up
         yield (
             f"replay.capacity={config.replay.capacity} must hold a segment, {segment} frames, of each of the "
             f"{config.env.num_envs} envs; write replay.capacity=10000"

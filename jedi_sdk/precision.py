@@ -56,7 +56,7 @@ def choose_device(device: str) -> torch.device:
     try:
         torch.Generator(found)  # all that is drawn at random comes from one
     except RuntimeError:
-        raise DeviceError(f"{device!r} cannot be trained or played on here: write cpu, cuda, cuda:1 or auto") from None
+        raise DeviceError(f"there is no training or playing on {device!r} here: write --device cpu or auto") from None
     return found
 
 

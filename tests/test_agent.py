@@ -280,5 +280,5 @@ def test_a_part_that_no_checkpoint_could_hold_is_refused() -> None:
 
 @pytest.mark.parametrize("device", ["meta", "gpu"])
 def test_a_device_that_cannot_play_is_refused(device: str) -> None:
-    with pytest.raises(DeviceError, match=r"write cpu, cuda, cuda:1 or auto"):
+    with pytest.raises(DeviceError, match=r"write (--device )?cpu"):
         JEDI("catch", preset="tiny", device=device)

@@ -117,9 +117,8 @@ class Contest:
 
     def _entry(self, name: str, config: Config, stage: Stage) -> Entry:
         precision = choose_precision(choose_device(self.device), config.run.dtype)
-        folder = (
-            self.out / re.sub(r"[^\w.-]+", "-", config.game) / f"{name}-{config.seed}"
-        )  # one folder for module:Id, too
+        game = re.sub(r"[^\w.-]+", "-", config.game)  # one folder, for module:Id too
+        folder = self.out / game / f"{name}-{config.seed}"
         return Entry(name, config, stage, precision, folder, self.played_by)
 
     def _train(self, entry: Entry, bar: RunProgress, done: int, interrupt: Interrupt) -> None:
