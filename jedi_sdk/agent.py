@@ -24,6 +24,7 @@ from jedi_sdk.actor_critic import Actor, ActorCritic
 from jedi_sdk.arguments import (
     checked_frames,
     config_name,
+    readable,
     refuse_beside_config,
     refuse_missing_parts,
     refuse_other_batch,
@@ -68,7 +69,8 @@ class JEDI:
     a ready ``Config`` or the path of a YAML file; ``overrides`` are ``"denoiser.channels=96"``. ``encoder``,
     ``denoiser``, ``heads`` and ``actor_critic`` replace a part by a module of your own with the same call.
 
-    Raises ``UnknownGameError``, ``UnsupportedEnvError`` and ``ConfigError``, each saying what to write instead.
+    Raises ``UnknownGameError``, ``UnsupportedEnvError`` and ``ConfigError``, and ``CheckpointError``, ``TypeError`` or
+    ``ValueError`` for what no checkpoint could be read back with, each saying what to write instead.
     """
 
     def __init__(
@@ -139,7 +141,7 @@ class JEDI:
         custom = {name: type(part).__name__ for name, part in parts.items() if part is not None}
         sizes = count_parameters(world_model, actor_critic)
         card = Card(config, num_actions, precision.device.type, precision.name, custom, words, sizes)
-        self._card = Card.from_json(card.to_json())  # what could not be read again is refused now, not after a run
+        self._card = readable(card)
 
     # -- learning -----------------------------------------------------------------------------------------------
 

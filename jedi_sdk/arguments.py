@@ -85,8 +85,17 @@ def refuse_unfit_encoder(encoder: nn.Module) -> None:
         raise TypeError(f"the encoder makes {found} of two frames, where its latent_shape {shape} says {(2, *shape)}")
 
 
+def readable(card: Card) -> Card:
+    """``card`` as it will be read from its checkpoints: what could not be is refused before a run, not behind it."""
+    try:
+        return Card.from_json(card.to_json())
+    except CheckpointError as error:
+        raise CheckpointError(f"no checkpoint of this agent could be read back: {error}") from error
+
+
 def refuse_unsavable(parts: dict[str, Any]) -> None:
-    """What a checkpoint could not be read back with: said before a run, not behind it."""
+    """The same for the tensors of parts that are passed: other dtypes, figures without end, weights that are tied."""
+    known_as: dict[tuple[int, torch.Size], str] = {}
     for part, name, tensor in _tensors(parts):
         if tensor.dtype not in DTYPES.values():
             known = ", ".join(str(dtype).removeprefix("torch.") for dtype in DTYPES.values())
@@ -97,6 +106,11 @@ def refuse_unsavable(parts: dict[str, Any]) -> None:
             raise ValueError(
                 f"{part}: {name} is not finite, which a checkpoint takes for a training that has diverged: keep it out "
                 "of the state, register_buffer(..., persistent=False)"
+            )
+        other = known_as.setdefault((tensor.data_ptr(), tensor.shape), name) if tensor.numel() else name
+        if other != name:
+            raise ValueError(
+                f"{part}: {name} is {other} again, and a checkpoint holds each tensor once: give it its own"
             )
 
 

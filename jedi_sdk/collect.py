@@ -48,11 +48,6 @@ class Collector:
         self.memory: Any = None
         self.begun = False  # until something is collected, what lies in the replay is as it was
 
-    def _cut_once(self) -> None:
-        if not self.begun:
-            self.replay.cut()
-            self.begun = True
-
     def collect(self, policy: Policy, num_steps: int) -> tuple[int, list[Episode]]:
         """At least ``num_steps`` real steps, over all envs; returns how many, and the episodes that finished."""
         steps, episodes = 0, []
@@ -65,10 +60,12 @@ class Collector:
         act = self._act(policy)
         obs, rew, term, trunc, info = self.envs.step(act)
         alive = ~self.dead
-        self._cut_once()
         lives = lives_left(info, len(alive))
         lost = (lives < self.lives) if self.life_loss_ends else np.zeros_like(alive)
         end = (term | lost) & alive
+        if not self.begun:  # no segment may cross from what lay there to what comes now
+            self.replay.cut()
+            self.begun = True
         self.replay.add(
             obs=self.obs,
             act=act * alive,

@@ -13,6 +13,7 @@ from torch import nn
 
 from jedi_sdk import JEDI, CheckpointError, ConfigError, RunError, UnknownGameError, UnsupportedEnvError, checkpoint
 from jedi_sdk.envs import make_envs
+from jedi_sdk.envs.catch import CatchEnv
 from jedi_sdk.precision import DeviceError
 from jedi_sdk.presets import TINY
 from jedi_sdk.run_folder import RunFolderError
@@ -276,9 +277,25 @@ def test_a_part_that_no_checkpoint_could_hold_is_refused() -> None:
         JEDI("catch", preset="tiny", encoder=Odd(torch.zeros(2, dtype=torch.float64)))
     with pytest.raises(ValueError, match=r"encoder: odd is not finite.*persistent=False"):
         JEDI("catch", preset="tiny", encoder=Odd(torch.full((2,), -torch.inf)))
+    tied = Patches()
+    tied.again = tied.conv
+    with pytest.raises(ValueError, match=r"encoder: again.weight is conv.weight again"):
+        JEDI("catch", preset="tiny", encoder=tied)
 
 
-@pytest.mark.parametrize("device", ["meta", "gpu"])
-def test_a_device_that_cannot_play_is_refused(device: str) -> None:
-    with pytest.raises(DeviceError, match=r"write (--device )?cpu"):
+class Wordy(CatchEnv):
+    def get_action_meanings(self) -> list[str]:
+        return ["left\nright", "stay", "right"]
+
+
+def test_words_that_no_card_could_hold_are_refused() -> None:
+    with pytest.raises(CheckpointError, match=r"no checkpoint of this agent could be read back: its 'action_meanings'"):
+        JEDI(Wordy, preset="tiny")
+
+
+@pytest.mark.parametrize(
+    ("device", "said"), [("meta", "write --device cpu or auto"), ("gpu", "write cpu, cuda, cuda:1 or auto")]
+)
+def test_a_device_that_cannot_play_is_refused(device: str, said: str) -> None:
+    with pytest.raises(DeviceError, match=said):
         JEDI("catch", preset="tiny", device=device)

@@ -165,7 +165,7 @@ def dream(
     from jedi_sdk.progress import progress_bar
 
     if run:
-        refuse_given(context, ["game", "preset"], f"is of fresh networks, and {run} has its own")
+        refuse_given(context, ["game", "preset"], f"is of fresh networks, and {run} has its own: leave one out")
     chosen = [f"run.dtype={dtype}"]
     fresh = partial(JEDI, game, preset=preset)
     agent = (partial(JEDI.from_pretrained, run) if run else fresh)(device=device, overrides=chosen)

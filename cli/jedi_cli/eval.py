@@ -84,9 +84,13 @@ def evaluate(
             f"`jedi eval {run} --fidelity`, and the same without --fidelity."
         )
     if fidelity:
-        refuse_given(context, ["episodes", "greedy"], "is about the play, and --fidelity looks at the dream")
+        refuse_given(
+            context, ["episodes", "greedy"], "is about the play, and --fidelity looks at the dream: leave one out"
+        )
     else:
-        refuse_given(context, ["contexts", "horizon"], "is about the dream: it wants --fidelity beside it")
+        refuse_given(
+            context, ["contexts", "horizon"], "is about the dream: write --fidelity beside it, or leave it out"
+        )
 
     from jedi_sdk import JEDI
 

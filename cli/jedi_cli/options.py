@@ -35,7 +35,7 @@ def refuse_given(context: typer.Context, names: list[str], why: str) -> None:
     for name in names:
         source = context.get_parameter_source(name)
         if source and source.name == "COMMANDLINE":  # of an enum that is click's, or typer's own copy of it
-            raise CommandError(f"--{name.replace('_', '-')} {why}: leave one of them out.")
+            raise CommandError(f"--{name.replace('_', '-')} {why}.")
 
 
 def writable(file: Path | None) -> Path | None:
