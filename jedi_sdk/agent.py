@@ -222,7 +222,7 @@ class JEDI:
     def _leave(self, origin: Found) -> None:
         """What is trained on from here is another agent: its card says where it began; its dtype suits this machine."""
         self.precision = choose_precision(self.precision.device, self.config.run.dtype)
-        self._card = replace(begun_with(self._card, origin, self._new_policy), dtype=self.precision.name)
+        self._card = begun_with(self._card, origin, self._new_policy)
 
     def _found(self, origin: Found | None) -> None:
         self.origin = self._begun = origin
@@ -244,7 +244,8 @@ class JEDI:
         if self.config.run.probe and self.config.space != "pixel":
             self.probe = self.probe or self._new_probe()
             probe = ProbeTrainer(self.probe, self.world_model, self.precision, self.config.seed)
-        return Trainer(self.game, learner, self._card, self._networks, folder, probe, resumed)
+        card = replace(self._card, device=self.precision.device.type, dtype=self.precision.name)
+        return Trainer(self.game, learner, card, self._networks, folder, probe, resumed)
 
     def _new_probe(self) -> PixelProbe:
         with torch.random.fork_rng(devices=[]):
@@ -359,20 +360,18 @@ class JEDI:
         refuse_missing_parts(card, parts, folder)
         card = replace(card, config=changed_settings(card.config, overrides))
         place = choose_device(device)
-        wished = card.config.run.dtype
-        dtype = card.dtype if wished == "auto" and place.type == card.device else wished
         agent = cls.__new__(cls)  # as __init__ does, but from the card: no env has to be made
         agent._build(
             saved_game(card, env, trusted=found.mine),
             card.config,
             card.num_actions,
             card.action_meanings,
-            choose_precision(place, dtype),
+            choose_precision(place, card.config.run.dtype, card.dtype),
             dict(parts),
             folder,
         )
         refuse_other_sizes(card, agent._card, folder)
-        before = ("begun_with", "env_steps_before", "updates_before", "begun_by")
+        before = ("device", "dtype", "begun_with", "env_steps_before", "updates_before", "begun_by")
         agent._card = replace(agent._card, **{name: getattr(card, name) for name in before})
         agent._found(found)
         return agent
@@ -495,9 +494,9 @@ class JEDI:
         seed = self.config.seed if seed is None else seed
         policy = self._policy(deterministic, Rng(seed, self.precision.device))
         origin = str(self.origin) if self.origin else None
-        device = self.precision.device
+        device, dtype = self.precision.device, self.precision.name
         with progress_bar(f"playing {self.game.name}", episodes, progress) as report:
-            result = evaluate(policy, self.game, episodes, seed, deterministic, device, origin, report)
+            result = evaluate(policy, self.game, episodes, seed, deterministic, device, origin, dtype, report)
             if video is not None:
                 report(episodes, "filming")
                 film(policy, self.game, Path(video), seed, device)

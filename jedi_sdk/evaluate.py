@@ -25,6 +25,7 @@ class Evaluation:
     """Raw scores of whole real episodes; a lost life ends none. ``hns`` is (score - random) / (human - random).
 
     ``cut``: games that the environment's own step limit ended, as it does where a policy never begins to play.
+    ``dtype``: what the agent's networks computed in, where one played.
     """
 
     game: str
@@ -41,6 +42,7 @@ class Evaluation:
     scores: list[float]
     lengths: list[int]
     checkpoint: str | None = None
+    dtype: str | None = None
 
 
 def evaluate(
@@ -51,9 +53,11 @@ def evaluate(
     deterministic: bool,
     device: torch.device,
     checkpoint: str | None = None,
+    dtype: str | None = None,
     progress: Report = lambda done, what=None: None,
 ) -> Evaluation:
-    """Plays ``episodes`` real episodes, several side by side. ``deterministic`` is only noted down here.
+    """Plays ``episodes`` real episodes, several side by side. ``deterministic``, ``checkpoint`` and ``dtype`` are
+    only noted down here.
 
     Every env plays a fixed share of the episodes: taking whichever end first would favour short ones.
     """
@@ -81,6 +85,7 @@ def evaluate(
         scores=scores,
         lengths=lengths,
         checkpoint=checkpoint,
+        dtype=dtype,
     )
 
 

@@ -1,13 +1,14 @@
 """The one place that chooses dtype and memory format for a device, by measurement.
 
 Convolutions are always channels_last: frames arrive as H W C, and it won or tied in every case tried. bfloat16
-against float32 is measured at the start of a run: it wins by far on a CPU with AMX or AVX512-BF16 and loses on
-one without.
+against float32 is measured once in a process: it wins by far on a CPU with AMX or AVX512-BF16 and loses on one
+without.
 """
 
 from __future__ import annotations
 
 import contextlib
+import functools
 import time
 from dataclasses import dataclass
 from typing import TypeVar
@@ -18,6 +19,7 @@ from torch import nn
 
 Module = TypeVar("Module", bound=nn.Module)
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+MUCH_FASTER = 2.0  # times: for less, an agent goes on computing as it did when its card was written
 
 
 @dataclass(frozen=True)
@@ -70,24 +72,33 @@ def full_precision(module: nn.Module) -> Precision:
     return Precision(next(module.parameters()).device, torch.float32)
 
 
-def choose_precision(device: torch.device, dtype: str = "auto") -> Precision:
+def choose_precision(device: torch.device, dtype: str = "auto", trained: str | None = None) -> Precision:
     """``auto`` takes what ``fastest_dtype`` does. Raises ``DeviceError``."""
     if dtype == "auto":
-        return Precision(device, fastest_dtype(device))
+        return Precision(device, fastest_dtype(device, DTYPES[trained] if trained else None))
     if dtype not in DTYPES:
         raise DeviceError(f"{dtype!r} is no dtype to compute in: write {', '.join(DTYPES)} or auto")
     return Precision(device, DTYPES[dtype])
 
 
-def fastest_dtype(device: torch.device) -> torch.dtype:
-    """The faster of float32 and bfloat16 for the denoiser's kind of convolution; takes about 50 ms."""
+def fastest_dtype(device: torch.device, trained: torch.dtype | None = None) -> torch.dtype:
+    """The faster of float32 and bfloat16 for the denoiser's kind of convolution; the first call takes about 100 ms.
+
+    On a CPU what was ``trained`` in one of them stays in it unless the other is much faster.
+    """
     if device.type == "cuda":
         return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float32
     if device.type != "cpu":
         return torch.float32
-    return min(DTYPES.values(), key=_seconds_per_convolution)
+    return _faster({dtype: _seconds_per_convolution(dtype) for dtype in DTYPES.values()}, trained)
 
 
+def _faster(seconds: dict[torch.dtype, float], trained: torch.dtype | None) -> torch.dtype:
+    fastest = min(seconds, key=lambda dtype: seconds[dtype])
+    return trained if trained and seconds[trained] < MUCH_FASTER * seconds[fastest] else fastest
+
+
+@functools.cache
 def _seconds_per_convolution(dtype: torch.dtype, repeats: int = 7) -> float:
     x = torch.ones(32, 96, 8, 8, dtype=dtype).to(memory_format=torch.channels_last)
     weight = torch.ones(96, 96, 3, 3, dtype=dtype).to(memory_format=torch.channels_last)

@@ -14,7 +14,7 @@ from torch import nn
 from jedi_sdk import JEDI, CheckpointError, ConfigError, RunError, UnknownGameError, UnsupportedEnvError, checkpoint
 from jedi_sdk.envs import make_envs
 from jedi_sdk.envs.catch import CatchEnv
-from jedi_sdk.precision import DeviceError
+from jedi_sdk.precision import DTYPES, DeviceError, choose_precision
 from jedi_sdk.presets import TINY
 from jedi_sdk.run_folder import RunFolderError
 
@@ -190,6 +190,26 @@ def test_a_function_that_makes_an_env(tmp_path: Path) -> None:
     assert again.evaluate(episodes=2, progress=False).episodes == 2
 
 
+@pytest.mark.parametrize("trained", DTYPES)
+def test_an_agent_computes_in_what_is_fast_here_and_its_card_says_what_it_was_trained_in(
+    agent: JEDI, tmp_path: Path, trained: str
+) -> None:
+    undecided = replace(agent.config, run=replace(agent.config.run, dtype="auto"))
+    card = replace(agent._card, config=undecided, device="cuda", dtype=trained)
+    checkpoint.save(tmp_path / "agent", card, agent._networks)
+    loaded = JEDI.from_pretrained(tmp_path / "agent", device="cpu")
+    assert loaded.precision == choose_precision(torch.device("cpu"), trained=trained)
+    asked = JEDI.from_pretrained(tmp_path / "agent", device="cpu", overrides=[f"run.dtype={trained}"])
+    assert asked.precision.name == trained
+
+    card = checkpoint.read_card(loaded.save_pretrained(tmp_path / "again"))
+    assert (card.device, card.dtype) == ("cuda", trained)
+    begun = loaded.learn(run_dir=tmp_path / "run", progress=False)
+    assert begun.precision == choose_precision(torch.device("cpu"))
+    card = checkpoint.read_card(checkpoint.list_checkpoints(tmp_path / "run")[-1])
+    assert (card.device, card.dtype) == ("cpu", begun.precision.name)
+
+
 def test_evaluate_and_film(agent: JEDI, tmp_path: Path) -> None:
     import av
 
@@ -198,7 +218,7 @@ def test_evaluate_and_film(agent: JEDI, tmp_path: Path) -> None:
     assert set(result.scores) <= {-1.0, 1.0}
     assert result.mean == pytest.approx(np.mean(result.scores))
     assert result.stderr == pytest.approx(np.std(result.scores, ddof=1) / 20**0.5)
-    assert result.checkpoint is not None
+    assert (result.checkpoint, result.dtype) == (str(agent.origin), agent.precision.name)
     with av.open(str(tmp_path / "play.mp4")) as film:
         pictures = [frame.to_ndarray(format="rgb24") for frame in film.decode(video=0)]
     assert len(pictures) >= 300  # twenty seconds

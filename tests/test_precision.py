@@ -13,13 +13,42 @@ from jedi_sdk.benchmark.speed.ours import noise
 from jedi_sdk.config import Config, EncoderConfig
 from jedi_sdk.learner import PARTS, Learner
 from jedi_sdk.nn import _attend
-from jedi_sdk.precision import Precision
+from jedi_sdk.precision import DTYPES, Precision, _faster, choose_precision, fastest_dtype
 from jedi_sdk.rng import Rng
 from jedi_sdk.world_model import Encoder, WorldModel
 from jedi_sdk.world_model.encoder import pixels
 
 CPU = torch.device("cpu")
 LOSS, DIRECTION, DREAM = 0.02, 0.99, 0.1  # relative error, cosine of all gradients, relative error after 15 steps
+
+
+@pytest.mark.parametrize(
+    ("float32", "bfloat16", "fresh", "trained_in_float32", "trained_in_bfloat16"),
+    [
+        (1.0, 0.1, "bfloat16", "bfloat16", "bfloat16"),  # a CPU with AMX
+        (1.0, 0.6, "bfloat16", "float32", "bfloat16"),
+        (0.6, 1.0, "float32", "float32", "bfloat16"),
+        (1.0, 6.0, "float32", "float32", "float32"),  # one with AVX2 alone
+    ],
+)
+def test_an_agents_own_dtype_is_left_for_one_that_is_much_faster(
+    float32: float, bfloat16: float, fresh: str, trained_in_float32: str, trained_in_bfloat16: str
+) -> None:
+    seconds = {torch.float32: float32, torch.bfloat16: bfloat16}
+    assert _faster(seconds, None) == DTYPES[fresh]
+    assert _faster(seconds, torch.float32) == DTYPES[trained_in_float32]
+    assert _faster(seconds, torch.bfloat16) == DTYPES[trained_in_bfloat16]
+
+
+def test_a_dtype_is_measured_once_in_a_process() -> None:
+    """Or two agents of one program might compute differently, and each would wait for it."""
+    assert len({fastest_dtype(CPU) for _ in range(20)}) == 1
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_what_is_asked_for_is_taken_at_any_speed(dtype: str) -> None:
+    for trained in (None, *DTYPES):
+        assert choose_precision(CPU, dtype, trained).name == dtype
 
 
 @pytest.fixture

@@ -144,6 +144,7 @@ def _rows(result: Evaluation) -> dict[str, str]:
         "lowest, highest": f"{result.min:.3g}, {result.max:.3g}",
         "mean length": f"{sum(result.lengths) / len(result.lengths):.0f} steps",
         "checkpoint": str(result.checkpoint),
+        "computed in": str(result.dtype),
     }
     if result.cut:
         rows["cut by the game's step limit"] = f"{result.cut} of {result.episodes} games"
