@@ -6,7 +6,6 @@ Those who learn, measure and film are imported where they are called, because to
 from __future__ import annotations
 
 import contextlib
-import os
 from collections.abc import Callable, Sequence
 from copy import deepcopy
 from dataclasses import replace
@@ -44,6 +43,7 @@ from jedi_sdk.health import RunError
 from jedi_sdk.hub import Found, Hub, begun_with, describe, past, push, refuse_other_names, resolve
 from jedi_sdk.load import build_config, changed_settings
 from jedi_sdk.precision import Precision, choose_device, choose_precision
+from jedi_sdk.process_env import use_threads
 from jedi_sdk.progress import progress_bar
 from jedi_sdk.rng import Rng
 from jedi_sdk.run_folder import claim, hold, new_run_dir, typed
@@ -237,8 +237,7 @@ class JEDI:
         from jedi_sdk.learner import Learner
         from jedi_sdk.train import Trainer
 
-        if self.config.run.threads:  # and not before: to load an agent must change nothing for the rest of a process
-            torch.set_num_threads(min(self.config.run.threads, os.cpu_count() or 1))
+        use_threads(self.config.run.threads)  # and not before: to load an agent changes nothing for a process
         learner = Learner(self.config, self.world_model, self.actor_critic, self.precision)
         probe = None
         if self.config.run.probe and self.config.space != "pixel":

@@ -24,8 +24,8 @@ FRAMES_PER_SECOND = 15  # 60 frames a second, one in four acted on
 class Evaluation:
     """Raw scores of whole real episodes; a lost life ends none. ``hns`` is (score - random) / (human - random).
 
-    ``cut``: games that the environment's own step limit ended, as it does where a policy never begins to play.
-    ``dtype``: what the agent's networks computed in, where one played.
+    ``std`` and ``stderr`` are NaN where there was one game. ``cut``: games that the environment's own step limit ended,
+    as it does where a policy never begins to play. ``dtype``: what the agent's networks computed in, where one played.
     """
 
     game: str
@@ -68,7 +68,7 @@ def evaluate(
     finally:
         envs.close()
     scores, lengths = [one.score for one in played], [one.length for one in played]
-    std = float(np.std(scores, ddof=1)) if episodes > 1 else 0.0
+    std = float(np.std(scores, ddof=1)) if episodes > 1 else float("nan")
     mean = float(np.mean(scores))
     return Evaluation(
         game=game.name,

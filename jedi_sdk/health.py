@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 
 from jedi_sdk.config import RunConfig
@@ -36,7 +38,11 @@ def latent_health(world_model: WorldModel, segment: Segment) -> dict[str, float]
 
 
 def refuse_collapse(health: dict[str, float], run: RunConfig) -> None:
-    """Raises ``RunError`` where latents are under a floor, or jump from frame to frame as the frames do not."""
+    """Raises ``RunError`` where latents are not finite, under a floor, or jump from frame to frame as frames do not."""
+    if not math.isfinite(health["latent/std_data"]):
+        raise RunError(
+            "the latents are no longer finite. Try a lower rate, --set optim.lr=3e-5, or --set run.dtype=float32."
+        )
     floors = {"latent/std_data": run.min_latent_std, "latent/effective_rank": run.min_effective_rank}
     for name, floor in floors.items():
         if health[name] < floor:

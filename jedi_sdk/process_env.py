@@ -1,4 +1,4 @@
-"""What a process must be told before it starts: how glibc hands memory out.
+"""What a process is told, at best before it starts: how glibc hands memory out, and how many threads torch takes.
 
 By default glibc maps every large buffer anew and gives it back at once, so that each step of a network pays for the
 same pages again. It reads its settings once, at the start; a process that runs already can still ask for them.
@@ -21,6 +21,14 @@ SETTINGS = {
 def process_env(present: Mapping[str, str] = os.environ) -> dict[str, str]:
     """The environment of a child process: ``present``, which wins, and ``SETTINGS``."""
     return SETTINGS | dict(present)
+
+
+def use_threads(threads: int) -> None:
+    """So many of torch's threads for the rest of the process, at most one a core; 0 leaves as many as it has."""
+    import torch  # a parent that only hands its environment on needs none
+
+    if threads:
+        torch.set_num_threads(min(threads, os.cpu_count() or 1))
 
 
 def keep_memory() -> bool:

@@ -27,7 +27,11 @@ class Rng:
         if state.shape == self.generator.get_state().shape:
             self.generator.set_state(state)
         else:
-            self.generator.manual_seed(zlib.crc32(state.numpy().tobytes()))
+            self.generator.manual_seed(_as_seed(state))
+
+    def apart(self) -> Rng:
+        """Another one, seeded by where this one stands: what it draws is not missing here."""
+        return Rng(_as_seed(self.state()), self.device)
 
     def normal(self, *shape: int) -> Tensor:
         return torch.randn(shape, generator=self.generator, device=self.device)
@@ -45,3 +49,7 @@ class Rng:
         """By the Gumbel trick: one uniform a class, no normalisation, no synchronisation."""
         u = self.uniform(*logits.shape).clamp(1e-20, 1 - 1e-7)
         return (logits.float() - (-u.log()).log()).argmax(-1)
+
+
+def _as_seed(state: Tensor) -> int:
+    return zlib.crc32(state.numpy().tobytes())

@@ -61,6 +61,7 @@ def test_what_is_well_goes_on() -> None:
 
 @pytest.mark.parametrize(("ill", "said"), [
     ({"latent/std_data": 1e-4}, r"collapsed: latent/std_data is 0\.0001, under the floor of 0\.001.*encoder_lr_scale"),
+    ({"latent/std_data": float("nan")}, r"no longer finite.*optim\.lr.*run\.dtype=float32"),
     ({"latent/effective_rank": 1.2}, r"collapsed: latent/effective_rank is 1\.2"),
     ({"latent/repeat_last": 1.7}, r"drifted: .* by 1\.7 of their variance.*ceiling of 1\.5.*encoder_lr_halving"),
 ])  # fmt: skip

@@ -130,7 +130,8 @@ NumEnvs = Annotated[int, typer.Option(metavar="N", min=1, help="Dreams side by s
 Dtype = Annotated[
     str,
     typer.Option(
-        metavar="NAME", help="float32 or bfloat16; auto: what a RUN was trained in, and for fresh networks the faster."
+        metavar="NAME",
+        help="float32 or bfloat16; auto: as a RUN was trained where that is not slow, fresh networks in the faster.",
     ),
 ]
 Steps = Annotated[int, typer.Option(metavar="N", min=10, help="Batched steps to time.")]
@@ -161,14 +162,13 @@ def dream(
     from rich.table import Table
 
     from jedi_sdk import JEDI
-    from jedi_sdk.benchmark.dream import measure_dream
+    from jedi_sdk.benchmark.dream import fresh_agent, measure_dream
     from jedi_sdk.progress import progress_bar
 
     if run:
         refuse_given(context, ["game", "preset"], f"is of fresh networks, and {run} has its own: leave one out")
-    chosen = [f"run.dtype={dtype}"]
-    fresh = partial(JEDI, game, preset=preset)
-    agent = (partial(JEDI.from_pretrained, run) if run else fresh)(device=device, overrides=chosen)
+    make = partial(JEDI.from_pretrained, run) if run else partial(fresh_agent, game, preset)
+    agent = make(device=device, overrides=[f"run.dtype={dtype}"])
     with progress_bar("dreaming") as report:
         cost = measure_dream(agent, num_envs, steps, horizon, report)
     table = Table("a batched step", "time", "share", title=f"{cost.game}, {cost.preset}: {num_envs} dreams")
@@ -181,8 +181,8 @@ def dream(
     Console().print(table)
     typer.echo(
         f"{cost.steps_per_second:,.0f} dream steps a second through gymnasium's env; {num_envs} single dreams take "
+        f"{cost.single / step:.1f} times as long. {cost.device}, {cost.dtype}, {cost.threads} threads, medians."
     )
-    typer.echo(f"{cost.single / step:.1f} times as long. {cost.device}, {cost.dtype}, {cost.threads} threads, medians.")
     write_json(json_file, cost.to_dict())
 
 

@@ -177,4 +177,5 @@ def _share(right: Right) -> str:
 
 
 def _figures(result: Evaluation) -> tuple[str, str]:
-    return f"{result.mean:.3g} ± {result.stderr:.2g}", f"{sum(result.lengths) / len(result.lengths):,.0f}"
+    error = f" ± {result.stderr:.2g}" if result.episodes > 1 else ""
+    return f"{result.mean:.3g}{error}", f"{sum(result.lengths) / len(result.lengths):,.0f}"

@@ -69,7 +69,12 @@ def _table(rows: list[dict[str, Any]], shown: list[int], title: str) -> Table:
 
 
 def _figures(row: dict[str, Any], shown: list[int]) -> list[str]:
-    errors = [f"{row['ratio'][k - 1]:.2f}" for k in shown]
+    errors = [_figure(row["ratio"][k - 1]) for k in shown]
     shares = [sum(row["reward"][f"frequency_{which}"][sign] for sign in ("-1", "1")) for which in ("dreamed", "real")]
     rewards = " / ".join(f"{share:.2%}" for share in shares)
-    return [f"{1e3 * row['seconds']:.1f}", *errors, f"{row['liveliness'][shown[-1] - 1]:.2f}", rewards]
+    return [f"{1e3 * row['seconds']:.1f}", *errors, _figure(row["liveliness"][shown[-1] - 1]), rewards]
+
+
+def _figure(value: float | None) -> str:
+    """None: no real game lasted so long."""
+    return "–" if value is None else f"{value:.2f}"

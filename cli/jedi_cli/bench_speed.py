@@ -155,8 +155,9 @@ def _scaling_table(found: Scaling) -> Table:
     for part, sizes in found.skipped.items():
         if sizes:
             table.add_row(TITLES[part], ", ".join(map(str, sizes)), "skipped")
+    fewest = found.of("sample")[0].n
     table.caption = (
-        f"A dream step takes less than twice as long as one of one dream up to n = {found.flat_until('sample')}."
+        f"Up to n = {found.flat_until('sample')} a dream step takes less than twice as long as with {fewest}."
     )
     return table
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from jedi_cli.errors import CommandError
-from jedi_cli.options import Device, Run, Seed, refuse_given, writable
+from jedi_cli.options import Device, Run, Seed, refuse_given, writable, write_json
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -108,8 +108,7 @@ def _play(
 
     result = agent.evaluate(episodes=episodes, deterministic=greedy, seed=seed, video=video)
     Console().print(_table(result))
-    if json_file:
-        json_file.write_text(json.dumps(asdict(result), indent=2, default=str) + "\n", encoding="utf-8")
+    write_json(json_file, asdict(result))
 
 
 def _measure_dream(agent: JEDI, contexts: int, horizon: int, seed: int | None) -> None:
@@ -140,7 +139,7 @@ def _rows(result: Evaluation) -> dict[str, str]:
     error = f"± {result.stderr:.2g} (standard error)" if result.episodes > 1 else "(one game: error unknown)"
     rows: dict[str, Any] = {
         "mean return": f"{result.mean:.3g} {error}",
-        "standard deviation": f"{result.std:.3g}",
+        "standard deviation": f"{result.std:.3g}" if result.episodes > 1 else "–",
         "lowest, highest": f"{result.min:.3g}, {result.max:.3g}",
         "mean length": f"{sum(result.lengths) / len(result.lengths):.0f} steps",
         "checkpoint": str(result.checkpoint),

@@ -20,7 +20,9 @@ RECENT = 100  # finished real games that are remembered
 
 
 class Awake:
-    """The real game in the world model's place: ``imagine`` steps it. ``ends`` are those the world model learns."""
+    """The real game in the world model's place: ``imagine`` steps it. ``ends`` are those the world model learns: a game
+    that a time limit cuts off is none, and goes on in the next one.
+    """
 
     def __init__(self, real: RealEnv, life_loss_ends: bool, seed: int) -> None:
         self.real, self.life_loss_ends = real, life_loss_ends
@@ -31,10 +33,10 @@ class Awake:
     def step(self, state: DreamState, act: Tensor, rng: Rng) -> tuple[DreamState, Tensor, Tensor]:
         """One real step of all games. ``state`` is where they stand already, and ``rng`` is not needed."""
         _, rew, term, trunc, info = self.real.step(act)
-        lives, over = lives_left(info, len(rew)), (term | trunc)
-        lost = over.cpu().numpy() | ((lives < self.lives) & self.life_loss_ends)
+        lives, over = lives_left(info, len(rew)), (term | trunc).cpu().numpy()
+        lost = term.cpu().numpy() | ((lives < self.lives) & self.life_loss_ends)
         self.lives = lives
-        self._count(rew.cpu().numpy(), over.cpu().numpy())
+        self._count(rew.cpu().numpy(), over)
         return self._state, rew.sign().float(), torch.as_tensor(lost, device=act.device)
 
     def rollout(self, actor: Actor, horizon: int, rng: Rng) -> Rollout:

@@ -21,6 +21,7 @@ from jedi_sdk.benchmark.awake import Awake
 from jedi_sdk.evaluate import Evaluation
 from jedi_sdk.interrupt import Interrupt
 from jedi_sdk.learner import Learner
+from jedi_sdk.process_env import use_threads
 from jedi_sdk.progress import RunProgress
 
 
@@ -62,6 +63,7 @@ def _learn(
     agent: JEDI, updates: int, seed: int, every: int, out: Path | None, asleep: bool, progress: bool
 ) -> list[dict[str, float]]:
     config = agent.config
+    use_threads(config.run.threads)
     learner = Learner(config, agent.world_model, agent.actor_critic, agent.precision)
     curve, bar, interrupt = [], RunProgress(updates, progress), Interrupt()
     with closing(agent.real_env(config.optim.batch_size, to_numpy=False)) as real, bar, interrupt.listening():

@@ -6,10 +6,11 @@ import itertools
 import math
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from jedi_sdk import checkpoint
 from jedi_sdk.agent import JEDI
 from jedi_sdk.benchmark.entry import HORIZON, Entry
 from jedi_sdk.benchmark.result import Result, load_results
@@ -20,7 +21,7 @@ from jedi_sdk.envs import resolve_game
 from jedi_sdk.interrupt import Interrupt
 from jedi_sdk.load import build_config
 from jedi_sdk.precision import choose_device, choose_precision
-from jedi_sdk.process_env import keep_memory
+from jedi_sdk.process_env import keep_memory, use_threads
 from jedi_sdk.progress import RunProgress
 from jedi_sdk.run_folder import hold
 
@@ -69,6 +70,7 @@ class Contest:
         _refuse_twice(
             [(g, v.name, configs[g, v.name, s].seed) for g in games for v in self.variants for s in self.seeds]
         )
+        _refuse_other_frames(configs)
         bar, interrupt = RunProgress(len(configs) * self.updates, progress), Interrupt()
         keep_memory()
         done = 0
@@ -76,7 +78,9 @@ class Contest:
             for game, seed in itertools.product(games, self.seeds):
                 stage = self._stage(configs[game, self.variants[0].name, seed], agent, bar, done, interrupt)
                 for variant in self.variants:
-                    entry = self._entry(variant.name, configs[game, variant.name, seed], stage)
+                    config = configs[game, variant.name, seed]
+                    use_threads(config.run.threads)
+                    entry = self._entry(variant.name, config, stage)
                     self._train(entry, bar, done, interrupt)
                     done += self.updates
         return load_results(self.out)
@@ -116,9 +120,12 @@ class Contest:
         return set_stage(game, config, precision, *sizes, tell, agent)
 
     def _entry(self, name: str, config: Config, stage: Stage) -> Entry:
-        precision = choose_precision(choose_device(self.device), config.run.dtype)
         game = re.sub(r"[^\w.-]+", "-", config.game)  # one folder, for module:Id too
         folder = self.out / game / f"{name}-{config.seed}"
+        checkpoint.recover(folder)
+        begun = config.run.dtype == "auto" and folder.exists()  # what is measured anew might change within a curve
+        dtype = checkpoint.read_card(folder).dtype if begun else config.run.dtype
+        precision = choose_precision(choose_device(self.device), dtype)
         return Entry(name, config, stage, precision, folder, self.played_by)
 
     def _train(self, entry: Entry, bar: RunProgress, done: int, interrupt: Interrupt) -> None:
@@ -128,10 +135,10 @@ class Contest:
             entry.update()
             if entry.updates % self.every == 0 or entry.updates == self.updates:
                 bar.show(f"{what}: measuring", done + entry.updates, news)
-                point = entry.measure()
-                news = _news(point)
-                bar.line(f"{what}  {entry.updates} updates  " + "  ".join(f"{k} {v:.3g}" for k, v in news.items()))
-                self._prune(entry, point)
+                if point := entry.measure():
+                    news = _news(point)
+                    bar.line(f"{what}  {entry.updates} updates  " + "  ".join(f"{k} {v:.3g}" for k, v in news.items()))
+                    self._prune(entry, point)
                 entry.save()
             elif entry.updates % SAVE_EVERY == 0 or interrupt.requested:
                 entry.save()
@@ -143,7 +150,7 @@ class Contest:
             bar.line(f"{what}: {entry.stopped}")
 
     def _prune(self, entry: Entry, point: dict[str, Any]) -> None:
-        if not self.prune:
+        if not self.prune or entry.stopped:
             return
         best = min(self._rivals(entry, point["updates"]), default=math.inf)
         ratio = point["ratio"][JUDGED_BY]
@@ -155,11 +162,11 @@ class Contest:
             )
 
     def _rivals(self, entry: Entry, updates: int) -> list[float]:
-        """The error ratios of other variants on the same frames after as many updates."""
+        """The error ratios of other variants that are still in it, on the same frames after as many updates."""
         return [
             point["ratio"][JUDGED_BY]
             for result in load_results(self.out)
-            if result.fingerprint == entry.stage.fingerprint and result.variant != entry.name
+            if result.fingerprint == entry.stage.fingerprint and result.variant != entry.name and not result.stopped
             for point in result.curve
             if point["updates"] == updates and point["ratio"][JUDGED_BY] is not None
         ]
@@ -171,6 +178,23 @@ def _refuse_twice(entries: list[tuple[str, str, int]]) -> None:
     if twice := [entry for entry in entries if entries.count(entry) > 1]:
         game, name, seed = twice[0]
         raise ConfigError(f"{name} with seed {seed} on {game} is meant twice: name each once, and variants differently")
+
+
+def _refuse_other_frames(configs: dict[tuple[str, str, int], Config]) -> None:
+    """All variants of a game and seed learn from the same frames: none may change what decides these."""
+    first: dict[tuple[str, int], Config] = {}
+    for (game, name, seed), config in configs.items():
+        ours, theirs = _decides(config), _decides(first.setdefault((game, seed), config))
+        if other := [key for key in ours if ours[key] != theirs[key]]:
+            raise ConfigError(
+                f"{name} sets {other[0]}, which decides the frames, and all variants learn from the same: write "
+                f"--set {other[0]}=... for all of them, and another --out for each value"
+            )
+
+
+def _decides(config: Config) -> dict[str, Any]:
+    env = {f"env.{name}": value for name, value in asdict(config.env).items()}
+    return {"seed": config.seed, "context": config.context, **env}
 
 
 def _news(point: dict[str, Any]) -> dict[str, float]:

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import importlib.util
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
+from torch import nn
 
 from jedi_sdk.agent import JEDI
 from jedi_sdk.benchmark.speed.clock import wait_for
 from jedi_sdk.dream import SingleDreamEnv, Starts
 from jedi_sdk.progress import Report
+from jedi_sdk.world_model.heads import NUM_REWARDS
 
 WARM_UP = 5
 
@@ -64,6 +66,18 @@ class DreamCost:
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
+
+
+def fresh_agent(game: str, preset: str, **settings: Any) -> JEDI:
+    """Networks that have learned nothing, but that their dreams do not end, as few of a trained agent's do. Fresh heads
+    end every second one, and what is timed would be beginnings.
+    """
+    agent = JEDI(game, preset=preset, **settings)
+    first, _, last = cast(Sequence[nn.Linear], agent.world_model.heads.out)
+    with torch.no_grad():
+        first.bias.fill_(10.0)
+        last.weight[NUM_REWARDS] = 1.0  # goes on
+    return agent
 
 
 def measure_dream(agent: JEDI, num_envs: int, steps: int, horizon: int, report: Report) -> DreamCost:

@@ -62,7 +62,6 @@ class Entry:
         self.stopped: str | None = None  # why it will not go on
         self.curve: list[dict[str, Any]] = []
         self.pending: dict[str, list[torch.Tensor]] = defaultdict(list)
-        checkpoint.recover(folder)
         if folder.exists():
             self._restore()
 
@@ -91,12 +90,18 @@ class Entry:
 
     # -- measuring ----------------------------------------------------------------------------------------------
 
-    def measure(self) -> dict[str, Any]:
-        """Adds a point to the curve, and stops the entry where its latents have collapsed or drifted."""
+    def measure(self) -> dict[str, Any] | None:
+        """Adds a point to the curve, and stops the entry where its latents have collapsed or drifted. None where these
+        are no longer finite: there is nothing left to measure.
+        """
         losses = {name: torch.stack(values).mean().item() for name, values in self.pending.items()}
         self.pending.clear()
         self.world_model.eval()
-        loop, health = self._dream(self.stage.held_out.batches()), self._health()
+        health = self._health()
+        self.stopped = self._fault(losses, health)
+        if not math.isfinite(health["latent/std_data"]):
+            return None
+        loop = self._dream(self.stage.held_out.batches())
         point = {
             "updates": self.updates,
             "seconds": round(self.seconds, 1),
@@ -109,11 +114,6 @@ class Entry:
         }
         self.world_model.train()
         self.curve.append(finite(point))
-        try:
-            refuse_collapse(health, self.config.run)
-            self._refuse_nonsense(point)
-        except RunError as error:
-            self.stopped = str(error)
         return self.curve[-1]
 
     def _dream(self, recorded: Iterable[Segment]) -> OpenLoop:
@@ -139,9 +139,15 @@ class Entry:
     def _by_step(self, values: torch.Tensor) -> dict[str, float]:
         return {str(k): float(values[k - 1]) for k in STEPS if k <= len(values)}
 
-    def _refuse_nonsense(self, point: dict[str, Any]) -> None:
-        if not all(math.isfinite(value) for value in point["loss"].values()):
-            raise RunError(f"a loss is no longer finite after {self.updates} updates")
+    def _fault(self, losses: dict[str, float], health: dict[str, float]) -> str | None:
+        """Why it must not go on."""
+        if not all(map(math.isfinite, losses.values())):
+            return f"a loss is no longer finite after {self.updates} updates"
+        try:
+            refuse_collapse(health, self.config.run)
+        except RunError as error:
+            return str(error)
+        return None
 
     # -- checkpoints --------------------------------------------------------------------------------------------
 

@@ -54,7 +54,7 @@ def plot_contest(results: Sequence[Result], path: Path) -> None:
     grid = figure.subplots(tall * len(games), COLUMNS, squeeze=False)
     for i, game in enumerate(games):
         _panels(grid[tall * i : tall * (i + 1)].flat, game, [r for r in results if r.game == game], colors)
-    handles, labels = _unique(grid[0][0])
+    handles, labels = _unique(grid.flat)
     figure.legend(handles, labels, loc="outside right upper", fontsize="small")
     figure.savefig(path, dpi=100)
 
@@ -99,7 +99,10 @@ def _as_ratios(axes: Axes) -> None:
     axes.set_ylim(top=min(axes.get_ylim()[1], CEILING))
 
 
-def _unique(axes: Axes) -> tuple[list[Any], list[str]]:
-    handles, labels = axes.get_legend_handles_labels()
-    named = dict(zip(labels, handles, strict=True))
-    return list(named.values()), list(named)
+def _unique(panels: Iterable[Axes]) -> tuple[list[Any], list[str]]:
+    """A game may have variants that another one has not."""
+    named: dict[str, Any] = {}
+    for axes in panels:
+        handles, labels = axes.get_legend_handles_labels()
+        named |= dict(zip(labels, handles, strict=True))
+    return [named[name] for name in sorted(named)], sorted(named)

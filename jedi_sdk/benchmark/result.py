@@ -68,7 +68,7 @@ def load_results(out: Path) -> list[Result]:
 
 
 def _settings(config: Config) -> dict[str, Any]:
-    parts = {"encoder": asdict(config.encoder), "heads": asdict(config.heads)}
+    parts = {name: asdict(getattr(config, name)) for name in ("encoder", "denoiser", "heads", "sampler", "optim")}
     return {"preset": config.preset, **asdict(config.objective), **parts}
 
 

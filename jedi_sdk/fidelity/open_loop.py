@@ -20,8 +20,6 @@ from jedi_sdk.rng import Rng
 from jedi_sdk.types import Segment
 from jedi_sdk.world_model import WorldModel
 
-READING = 0  # seed of what heads draw off real frames
-
 
 @dataclass(frozen=True)
 class OpenLoop:
@@ -90,8 +88,8 @@ def open_loop(world_model: WorldModel, segment: Segment, rng: Rng, sampler: Samp
     the encoded frames themselves. Call it under ``precision.autocast()``.
     """
     z = encode_frames(world_model, segment.obs)
+    encoded = read_along(world_model, segment, z, rng.apart())  # the dream's own draws stay what they are
     z_hat, *dreamed = dream_along(world_model, segment, z, rng, sampler)
-    encoded = read_along(world_model, segment, z, Rng(READING, rng.device))  # the dream's own draws stay what they are
     last = world_model.context - 1
     real = (segment.mask[:, last:-1] & segment.mask[:, last + 1 :]).cpu()
     z, z_hat, z_last = z[:, last + 1 :].cpu().double(), z_hat.cpu().double(), z[:, last, None].cpu().double()

@@ -23,6 +23,7 @@ def _metadata(name: str, card: Card, results: dict[str, Any] | None) -> str:
 
     measured = None
     if results is not None:
+        error = f" +/- {results['stderr']:.2f}" if results["episodes"] > 1 else ""
         measured = [
             EvalResult(
                 task_type=TASK,
@@ -31,7 +32,7 @@ def _metadata(name: str, card: Card, results: dict[str, Any] | None) -> str:
                 dataset_name=results["game"],
                 metric_type="mean_reward",
                 metric_name="mean return",
-                metric_value=f"{results['mean']:.2f} +/- {results['stderr']:.2f}",
+                metric_value=f"{results['mean']:.2f}{error}",
             )
         ]
     return ModelCardData(

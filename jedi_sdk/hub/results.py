@@ -25,6 +25,8 @@ def write_results(
     folder: Path, name: str, card: Card, result: Evaluation, machine: dict[str, Any], trained: dict[str, float | None]
 ) -> None:
     """``name`` is what others will load it by; ``machine`` what measured, ``trained`` how long it was trained."""
+    from jedi_sdk.fidelity.report import finite  # whoever loads an agent needs none of it
+
     random, human = ATARI_100K[result.game] if result.hns is not None else (None, None)
     values = {
         **asdict(result),
@@ -36,4 +38,4 @@ def write_results(
         "training_command": training_command(card),
         **machine,
     }
-    (folder / checkpoint.RESULTS).write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
+    (folder / checkpoint.RESULTS).write_text(json.dumps(finite(values), indent=2) + "\n", encoding="utf-8")

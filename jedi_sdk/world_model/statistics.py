@@ -17,9 +17,11 @@ def latent_std(z: Float[Tensor, "n c h w"]) -> Float[Tensor, ""]:
 def effective_rank(z: Float[Tensor, "n c h w"]) -> Float[Tensor, ""]:
     """exp of the entropy of the normalised singular values (Roy & Vetterli 2007), at most min(n, c·h·w).
 
-    1 where all latents lie on a line, and 0 where they are all the same.
+    1 where all latents lie on a line, 0 where they are all the same, and NaN where one is not finite.
     """
     x = z.flatten(1).double()
+    if not x.isfinite().all():
+        return z.new_tensor(float("nan"))
     singular = torch.linalg.svdvals(x - x.mean(0))
     if not singular.sum() > 0:
         return z.new_zeros(())

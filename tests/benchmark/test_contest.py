@@ -16,14 +16,15 @@ from typing import Any
 import gymnasium
 import pytest
 import torch
+from matplotlib.figure import Figure
 from rich.console import Console
 from typer.testing import CliRunner
 
 from jedi_cli.main import app
-from jedi_sdk import JEDI
+from jedi_sdk import JEDI, precision
 from jedi_sdk.benchmark import Contest, find_variants
-from jedi_sdk.benchmark.plot import plot_contest
-from jedi_sdk.benchmark.result import SCHEMA, Result, load_results, to_json
+from jedi_sdk.benchmark.plot import _unique, plot_contest
+from jedi_sdk.benchmark.result import SCHEMA, Result, _settings, load_results, to_json
 from jedi_sdk.benchmark.stage import Stage, set_stage
 from jedi_sdk.benchmark.table import contest_markdown, contest_table
 from jedi_sdk.checkpoint import CheckpointError
@@ -148,6 +149,51 @@ def test_latents_out_of_bounds_end_an_entry(tmp_path: Path) -> None:
     assert len(result.curve) == 1
 
 
+def test_what_diverges_is_stopped_and_others_go_on(tmp_path: Path) -> None:
+    (result,) = contest(tmp_path, names="wild:optim.lr=1e30,default").run(progress=False)
+    assert (result.variant, result.updates) == ("default", 4)
+    stopped = json.loads((tmp_path / "catch" / "wild-0" / "progress.json").read_text())
+    assert "no longer finite" in stopped["stopped"]
+    assert stopped["updates"] == 2
+    assert contest(tmp_path, names="wild:optim.lr=1e30,default").run(progress=False) == [result]
+
+
+def test_who_has_collapsed_is_no_rival(tmp_path: Path) -> None:
+    """``paper`` is many times as far off, but there is nobody left to lose to; and a collapse stays one."""
+    dead, alive = contest(tmp_path, "default:run.min_effective_rank=500,paper", prune=1.5).run(progress=False)
+    assert "collapsed" in (dead.stopped or "")
+    assert alive.stopped is None
+    late = contest(tmp_path, "late:run.min_effective_rank=500;objective.predict=latent", prune=1e-3).run(progress=False)
+    assert "collapsed" in (next(result for result in late if result.variant == "late").stopped or "")
+
+
+@pytest.mark.parametrize("setting", ["context=3", "env.epsilon=0.5", "seed=7"])
+def test_variants_that_would_learn_from_other_frames_are_refused(tmp_path: Path, setting: str) -> None:
+    key = setting.split("=")[0]
+    with pytest.raises(ConfigError, match=rf"mine sets {key}, which decides the frames.*--set {key}="):
+        contest(tmp_path, names=f"default,mine:{setting}").run(progress=False)
+    assert not any(tmp_path.iterdir())
+    assert len(contest(tmp_path, names=f"mine:{setting}", updates=2).run(progress=False)) == 1  # alone it may
+
+
+def test_an_entry_goes_on_in_the_dtype_it_began_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two dtypes are about as fast as each other on some machines: which of them is faster may change any time."""
+    for updates, faster in ((2, torch.bfloat16), (4, torch.float32)):
+        monkeypatch.setattr(precision, "_seconds_per_convolution", lambda dtype, faster=faster: 1.0 - (dtype == faster))
+        (result,) = contest(tmp_path, "default", updates=updates, overrides=["run.dtype=auto"]).run(progress=False)
+        assert result.dtype == "bfloat16"
+
+
+def test_threads_are_those_that_were_set(tmp_path: Path) -> None:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        contest(tmp_path, "default", updates=2, overrides=["run.threads=1"]).run(progress=False)
+        assert torch.get_num_threads() == 1
+    finally:
+        torch.set_num_threads(threads)
+
+
 def test_heads_are_updated_as_often_as_in_an_epoch(tmp_path: Path) -> None:
     share = ["schedule.epoch.denoiser=6", "schedule.epoch.heads=2"]
     few = contest(tmp_path, names="default", overrides=share, updates=2).run(progress=False)
@@ -182,6 +228,14 @@ def test_table_and_picture(done, tmp_path: Path) -> None:
     assert all(line.count("|") == lines[0].count("|") for lines in tables(text) for line in lines)
     plot_contest(results, tmp_path / "curves.png")
     assert (tmp_path / "curves.png").stat().st_size > 10_000
+
+
+def test_the_legend_names_variants_that_only_one_game_has() -> None:
+    figure = Figure()
+    for axes, names in zip(figure.subplots(1, 2), (["mse", "default"], ["default", "ema"]), strict=True):
+        for name in names:
+            axes.plot([0, 1], label=name)
+    assert _unique(figure.axes)[1] == ["default", "ema", "mse"]
 
 
 def test_a_narrow_terminal_shows_every_name_whole(done) -> None:
@@ -281,8 +335,9 @@ def test_curves_from_before_heads_were_shown_real_frames_are_still_reported(done
 
 
 def test_names_of_variants() -> None:
-    assert [v.name for v in find_variants(["ema", "mine:objective.clamp=false;seed=3"])] == ["ema", "mine"]
-    assert find_variants(["mine:objective.clamp=false;seed=3"])[0].overrides == ("objective.clamp=false", "seed=3")
+    _, mine = found = find_variants(["ema", "mine:objective.clamp=false;optim.lr=1"])
+    assert [variant.name for variant in found] == ["ema", "mine"]
+    assert mine.overrides == ("objective.clamp=false", "optim.lr=1")
     assert len(find_variants(["all-grid"])) == 16
     with pytest.raises(ConfigError, match="did you mean sigreg"):
         find_variants(["sigregg"])
@@ -301,7 +356,7 @@ def test_no_two_variants_are_the_same_but_for_the_default_in_its_grid(tmp_path: 
     first: dict = {}
     for variant in everything.variants:
         config = everything._config("catch", variant, 0)
-        first.setdefault((config.objective, config.sampler, config.optim), []).append(variant.name)
+        first.setdefault(json.dumps(_settings(config)), []).append(variant.name)  # as the JSON tells them
     twins = [names for names in first.values() if len(names) > 1]
     assert twins == [["default", "change-standard-slow"]]
 

@@ -6,12 +6,13 @@ import json
 import time
 from pathlib import Path
 
+import numpy as np
 import torch
 from typer.testing import CliRunner
 
 from jedi_cli.main import app
 from jedi_sdk import JEDI
-from jedi_sdk.benchmark.dream import Stopwatch, measure_dream
+from jedi_sdk.benchmark.dream import Stopwatch, _anywhere, fresh_agent, measure_dream
 from jedi_sdk.dream import Dream
 
 
@@ -26,7 +27,7 @@ def test_a_stopwatch_notes_what_a_call_took() -> None:
 def test_parts_are_parts_of_the_whole_and_the_agent_is_left_as_it_was() -> None:
     agent = JEDI("catch", preset="tiny", device="cpu")
     imagine, told = Dream.imagine, []
-    cost = measure_dream(agent, num_envs=4, steps=10, horizon=5, report=lambda done, what=None: told.append(what))
+    cost = measure_dream(agent, num_envs=32, steps=10, horizon=5, report=lambda done, what=None: told.append(what))
     assert 0 < cost.heads < cost.world_model
     assert 0 < cost.denoiser < cost.world_model
     assert set(cost.adaptors) == {"gymnasium", "stable-baselines3", "tianshou", "torchrl"}
@@ -36,6 +37,13 @@ def test_parts_are_parts_of_the_whole_and_the_agent_is_left_as_it_was() -> None:
     assert "imagine_next" not in vars(agent.world_model)
     assert Dream.imagine is imagine
     agent.dream_env(2, starts=None, autoreset_mode="Disabled")
+
+
+def test_fresh_networks_dream_on() -> None:
+    agent = fresh_agent("catch", "tiny", device="cpu")
+    envs = agent.dream_env(16, 50, starts=_anywhere(agent))
+    envs.reset(seed=0)
+    assert not any(envs.step(np.zeros(16, np.int64))[2].any() for _ in range(20))
 
 
 def test_the_command_writes_what_it_measured(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import gymnasium
 import numpy as np
 import pytest
 import torch
@@ -92,6 +93,28 @@ def test_a_lost_life_ends_what_the_policy_learns_from():
         np.testing.assert_array_equal(end.numpy(), awake.lives < lives)
         lost |= end
     assert lost.any()
+
+
+class Endless(gymnasium.Env):
+    """Goes on and pays nothing, whatever one does."""
+
+    observation_space = gymnasium.spaces.Box(0, 255, (64, 64, 3), np.uint8)
+    action_space = gymnasium.spaces.Discrete(2)
+
+    def reset(self, *, seed=None, options=None):
+        return np.zeros((64, 64, 3), np.uint8), {}
+
+    def step(self, action):
+        return np.zeros((64, 64, 3), np.uint8), 0.0, False, False, {}
+
+
+def test_a_time_limit_ends_a_game_and_teaches_no_end():
+    agent = JEDI(lambda: gymnasium.wrappers.TimeLimit(Endless(), 5), preset="tiny")
+    awake, rng = Awake(agent.real_env(2, to_numpy=False), True, seed=0), Rng(0, torch.device("cpu"))
+    rollout = awake.rollout(Actor(agent.actor_critic, rng), 12, rng)
+    assert not rollout.end.any()
+    assert rollout.mask.all()
+    assert len(awake.scores) == 4  # two games each are over after ten steps
 
 
 def test_the_policy_learns_catch_awake():

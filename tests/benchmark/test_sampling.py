@@ -60,6 +60,18 @@ def test_in_another_dtype_the_same_contexts_are_dreamed_on_in_that(wake):
     torch.testing.assert_close(rounded.error, plain.error, rtol=0.05, atol=0.0)
 
 
+def test_games_shorter_than_the_dream_are_measured_as_far_as_they_go(tmp_path):
+    """A game of catch is over after seven steps, and a dream has fifteen."""
+    folder = JEDI("catch", preset="tiny", overrides=["objective.offset_noise=0.0"]).save_pretrained(tmp_path / "agent")
+    told = ["bench", "sampling", str(folder), "--contexts", "20", "--json", str(tmp_path / "s.json")]
+    result = CliRunner().invoke(app, told)
+    assert result.exit_code == 0, result.output
+    assert "–" in result.output
+    (first, *_) = json.loads((tmp_path / "s.json").read_text())
+    assert first["ratio"][0] > 0
+    assert first["ratio"][14] is None
+
+
 def test_what_cannot_be_sampled_says_why(tmp_path):
     folder = JEDI("catch", preset="tiny", seed=0).save_pretrained(tmp_path / "agent")
     told = ["bench", "sampling", str(folder), "--contexts", "20", "--horizon", "3", "--json", str(tmp_path / "s.json")]

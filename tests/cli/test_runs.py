@@ -40,6 +40,14 @@ def test_eval_writes_what_it_promises(run_dir: Path, tmp_path: Path) -> None:
     assert film.stat().st_size > 1000
 
 
+def test_of_one_game_no_error_is_known(run_dir: Path, tmp_path: Path) -> None:
+    done = jedi("eval", str(run_dir), "--episodes", "1", "--json", str(tmp_path / "out.json"))
+    assert done.returncode == 0, done.stderr
+    assert "error unknown" in done.stdout
+    result = json.loads((tmp_path / "out.json").read_text())
+    assert (result["std"], result["stderr"]) == (None, None)
+
+
 def test_eval_fidelity(run_dir: Path) -> None:
     done = jedi("eval", str(run_dir), "--fidelity", "--contexts", "50", "--horizon", "3")
     assert done.returncode == 0, done.stderr

@@ -133,6 +133,14 @@ def test_reading_real_frames_leaves_the_dreams_draws_alone():
     assert torch.equal(rng.state(), alone.state())
 
 
+def test_each_batch_of_real_frames_is_read_with_draws_of_its_own():
+    """Or as many draws as one batch has decide the figures of a thousand contexts. Fresh heads toss a coin."""
+    played, model, rng = segment(), WorldModel(TINY, num_actions=3), Rng(0)
+    first, second = (open_loop(model, played, rng).end_encoded.matrix for _ in range(2))
+    assert not torch.equal(first, second)
+    assert torch.equal(open_loop(model, played, Rng(0)).end_encoded.matrix, first)
+
+
 def test_heads_read_real_frames_as_their_loss_does():
     """Woken heads, one transition after the other from the burnt-in memory: the likeliest class of whole segments."""
     played = segment()[2:]

@@ -117,6 +117,8 @@ def test_settings_of_ones_own_are_in_the_command(tmp_path: Path) -> None:
         "--set actor_critic.horizon=5"
     )
     assert results_of(folder)["env_steps"] is None
+    assert results_of(folder)["stderr"] is None  # of one game
+    assert "+/-" not in (folder / "README.md").read_text()
 
 
 def test_without_games_there_is_no_score(agent: JEDI, tmp_path: Path) -> None:
