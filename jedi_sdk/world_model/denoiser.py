@@ -31,14 +31,16 @@ class Preconditioning:
 
 
 def precondition(sigma: Float[Tensor, "n"], sigma_data: float, offset_noise: float = 0.0) -> Preconditioning:
-    """Offset noise is noise like any other: it adds to σ in quadrature, except in c_noise, the clock."""
+    """Offset noise is noise like any other: it adds to σ in quadrature everywhere, as in DIAMOND. In the clock, too: a
+    dream's last call is at a σ that no update draws, but at a noise that all of them know.
+    """
     var = (sigma.square() + offset_noise**2)[:, None, None, None]
     total = var + sigma_data**2
     return Preconditioning(
         c_skip=sigma_data**2 / total,
         c_out=var.sqrt() * sigma_data / total.sqrt(),
         c_in=1 / total.sqrt(),
-        c_noise=sigma.log() / 4,
+        c_noise=var.flatten().log() / 8,
     )
 
 
