@@ -15,7 +15,7 @@ PANELS: list[Panel] = [
     (
         "Reward a step: dreamed and real (sign)",
         "step",
-        {"imagined/reward": "imagined", "real/reward": "real, in the replay"},
+        {"imagined/reward": "imagined", "real/reward": "real, in the replay", "played/reward": "real, of the epoch"},
     ),
     (
         "World model losses",

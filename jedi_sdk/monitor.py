@@ -103,9 +103,9 @@ class Monitor:
         if "fidelity/ratio_step1" in values:
             self.news["error/repeat-last"] = values["fidelity/ratio_step1"]
 
-    def close_epoch(self, counters: Counters) -> None:
+    def close_epoch(self, first_new_row: int, counters: Counters) -> None:
         """Logs the epoch; raises ``RunError`` where something is no longer finite or the latents have collapsed."""
-        values = {**self.check_health(counters), **self._real_returns()}
+        values = {**self.check_health(counters), **self._real_returns(), **self._played(first_new_row)}
         self.log.write("epoch", counters, values)
         if not self.bar.console.is_terminal:
             self.bar.line(self._summary(values, counters))
@@ -128,6 +128,11 @@ class Monitor:
             "real/return": float(np.mean([episode.score for episode in self.episodes])),
             "real/length": float(np.mean([episode.length for episode in self.episodes])),
         }
+
+    def _played(self, first_new_row: int) -> dict[str, float]:
+        """What this epoch's own steps paid and ended, all of them: no older game and no chance in it."""
+        rew, end = self.replay.steps_since(first_new_row)
+        return {"played/reward": float(rew.mean()), "played/end": float(end.mean())} if len(rew) else {}
 
     def _latent_statistics(self, counters: Counters) -> dict[str, float]:
         segment = self.replay.sample(STATISTICS_FRAMES, self.config.context, self._own_sampling(counters))

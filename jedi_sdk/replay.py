@@ -103,6 +103,13 @@ class Replay:
         rows, envs = self._anchors(batch_size, length > self.context, oldest, rng, np.ones(1))
         return self.window(rows, envs, length)
 
+    def steps_since(self, first_row: int) -> tuple[np.ndarray, np.ndarray]:
+        """``rew`` and ``end`` of every real step in the rows written since ``first_row``, each step once."""
+        row = np.arange(max(first_row, self.count - len(self)), self.count)[:, None]
+        env = np.arange(self.num_envs)
+        alive = ~self._read("dead", row, env)
+        return self._read("rew", row, env)[alive], self._read("end", row, env)[alive]
+
     def _anchors(
         self, n: int, followed: bool, oldest: int, rng: np.random.Generator, recency: np.ndarray | None = None
     ) -> tuple[np.ndarray, np.ndarray]:

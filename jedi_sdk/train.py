@@ -129,7 +129,7 @@ class Trainer:
         while part := next_part(self.counters, goal, added):
             self._update(part)
         self.counters.epoch = epoch + 1
-        self.monitor.close_epoch(self._now())
+        self.monitor.close_epoch(first_new_row, self._now())
         self.save()
 
     def _collect(self, goal: int) -> None:

@@ -207,6 +207,24 @@ def test_since_a_row_long_overwritten_is_since_the_oldest_that_is_left() -> None
         check(stream, stream.replay.sample_since(0, 1, 6, rng), 6)
 
 
+def test_the_steps_since_a_row_are_counted_once_each_and_last_frames_are_none() -> None:
+    """Env 0 ends an episode in row 5 and stands on its last frame in row 6."""
+    replay = build(2)
+    for row in range(12):
+        replay.add(
+            obs=frames(row, 2),
+            act=np.zeros(2, np.int64),
+            rew=np.array([row == 5, -1]),
+            end=np.array([row == 5, False]),
+            trunc=np.zeros(2, bool),
+            dead=np.array([row == 6, False]),
+            step=np.full(2, row),
+        )
+    rew, end = replay.steps_since(4)
+    assert (len(rew), rew.sum(), end.sum()) == (15, -7, 1)
+    assert all(len(each) == 0 for each in replay.steps_since(12))
+
+
 def test_recent_quarters_are_favoured_as_told() -> None:
     replay = build(1, 400, recency=(0.1, 0.1, 0.1, 0.7), context=1)
     stream = Stream(replay)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -17,7 +18,8 @@ LOGGED = {
     "updates": "denoise/step1 denoise/sigma<0.25 denoise/sigma>1.0 heads/reward heads/termination grad_norm/denoiser "
     "grad_norm/encoder grad_norm/heads grad_norm/actor_critic policy/entropy imagined/return latent/std "
     "latent/change",
-    "epoch": "latent/std_data latent/effective_rank latent/repeat_last real/return real/reward",
+    "epoch": "latent/std_data latent/effective_rank latent/repeat_last real/return real/reward "
+    "played/reward played/end",
     "fidelity": "fidelity/ratio_step1 fidelity/ratio_step3",
 }
 
@@ -65,6 +67,23 @@ def test_what_is_done_is_not_done_again(run: JEDI) -> None:
     before = run._trainer.counters.as_dict()
     run.learn(env_steps=80, progress=False)
     assert {**run._trainer.counters.as_dict(), "seconds": 0} == {**before, "seconds": 0}
+
+
+def test_what_an_epoch_played_is_told_of_its_own_steps(run: JEDI) -> None:
+    """A game of catch pays in its last step, and nowhere else. The last epoch has no real steps."""
+    assert run.run_dir is not None
+    assert run._trainer is not None
+    *epochs, idle = [record for record in read_log(run.run_dir) if record["kind"] == "epoch"]
+    taken = np.diff([0, *(record["env_steps"] for record in epochs)])
+    rew, end = run._trainer.replay.steps_since(0)
+    assert len(rew) == taken.sum()
+    assert sum(record["played/end"] * steps for record, steps in zip(epochs, taken, strict=True)) == pytest.approx(
+        end.sum()
+    )
+    paid = sum(record["played/reward"] * steps for record, steps in zip(epochs, taken, strict=True))
+    assert paid == pytest.approx(rew.sum())
+    assert np.abs(rew).sum() == end.sum() > 0
+    assert "played/reward" not in idle
 
 
 def test_its_first_line_says_which_settings_it_took(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
