@@ -22,6 +22,7 @@ FRACTIONS = (
     "objective.ema_decay",
     "objective.scale_momentum",
     "optim.weights_ema",
+    "optim.policy_ema",
 )
 MAY_BE_ZERO = (
     *FRACTIONS,

@@ -137,6 +137,7 @@ class OptimConfig:
     clip_actor_critic: float = 100.0  # 100
     warmup: int = 100  # 100; updates of linear warm-up
     weights_ema: float = 0.0  # 0; decay of the average of denoiser's and heads' weights, which dreams; 0: no average
+    policy_ema: float = 0.0  # 0; the same of the policy's weights, which then plays and is saved; the newest dream
 
 
 @dataclass(frozen=True)

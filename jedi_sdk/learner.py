@@ -24,7 +24,7 @@ from jedi_sdk.world_model import WorldModel
 
 ONE_STEP = "write actor_critic.gradient_steps=1, or see Losses.targets"
 PARTS = ("denoiser", "heads", "actor_critic")
-AVERAGED = ("denoiser", "heads")  # with ``optim.weights_ema``
+DREAMING = ("denoiser", "heads")  # averaged with ``optim.weights_ema``; the policy with ``optim.policy_ema``
 TRAINED = {
     "denoiser": ["denoiser", "encoder", "decoder"],
     "heads": ["heads", "encoder"],
@@ -36,7 +36,8 @@ class Learner:
     """Networks with their optimisers. The encoder has one optimiser, fed by the denoiser's and the heads' updates.
 
     With ``optim.weights_ema`` the ``world_model``, which dreams and is saved, has averages of the weights that the
-    optimisers move; those are the learner's own, and ``taught`` is the world model that has one of them in place.
+    optimisers move; those are the learner's own, and ``taught`` is the world model that has one of them in place. With
+    ``optim.policy_ema`` the ``actor_critic``, which plays and is saved, has averages, and ``taught_policy`` dreams.
     """
 
     def __init__(
@@ -48,11 +49,16 @@ class Learner:
         self.world_model, self.actor_critic = world_model, actor_critic
         self.rng = Rng(config.seed, precision.device)
         self.sampling = np.random.default_rng(config.seed)
-        self.actor = Actor(actor_critic, self.rng)
         o = config.optim
-        self.averages = {name: getattr(world_model, name) for name in AVERAGED if o.weights_ema}
+        self.decay = {**dict.fromkeys(DREAMING, o.weights_ema), "actor_critic": o.policy_ema}
+        saved = {name: getattr(world_model, name) for name in DREAMING} | {"actor_critic": actor_critic}
+        self.averages = {name: module for name, module in saved.items() if self.decay[name]}
         moved = {name: copy.deepcopy(average) for name, average in self.averages.items()}
-        self.taught = {name: world_model.beside(**{name: moved[name]}) if moved else world_model for name in AVERAGED}
+        self.taught = {
+            name: world_model.beside(**{name: moved[name]}) if name in moved else world_model for name in DREAMING
+        }
+        self.taught_policy: ActorCritic = moved.get("actor_critic", actor_critic)
+        self.actor = Actor(self.taught_policy, self.rng)
         self.modules: dict[str, nn.Module] = {
             "encoder": world_model.encoder,
             "denoiser": world_model.denoiser,
@@ -80,7 +86,9 @@ class Learner:
         """One update of ``part``; what to log, as scalar tensors still on their device."""
         if part == "actor_critic":
             return self.improve(self.dream(self._sample(replay, self.config.context)), updates_so_far)
-        return self.descend(part, getattr(self, f"_{part}_loss")(replay), updates_so_far)
+        terms = self.descend(part, getattr(self, f"_{part}_loss")(replay), updates_so_far)
+        self._average(part, updates_so_far)
+        return terms
 
     def improve(self, rollout: Rollout, updates_so_far: int) -> dict[str, Tensor]:
         """One update of the policy: ``actor_critic.gradient_steps`` on one rollout; the terms of the last.
@@ -95,6 +103,7 @@ class Learner:
                     f"{type(self.actor_critic).__name__}.loss returns no targets for a second gradient step: {ONE_STEP}"
                 )
             terms = self.descend("actor_critic", self._policy_loss(rollout, targets=losses.targets), updates_so_far)
+        self._average("actor_critic", updates_so_far)
         return terms
 
     def descend(self, part: str, losses: Losses, updates_so_far: int) -> dict[str, Tensor]:
@@ -119,7 +128,7 @@ class Learner:
 
     def _policy_loss(self, rollout: Rollout, **targets: Any) -> Losses:
         with self.precision.autocast():
-            return self.actor_critic.loss(rollout, **targets)
+            return self.taught_policy.loss(rollout, **targets)
 
     def dream(self, segment: Segment) -> Rollout:
         """The current policy's dreams from the contexts of ``segment``.
@@ -128,7 +137,7 @@ class Learner:
         """
         with self.precision.autocast():
             state = self.world_model.start(segment)
-            memory = self.actor_critic.burn_in(state.z, segment.mask)
+            memory = self.taught_policy.burn_in(state.z, segment.mask)
             c = self.config.actor_critic
             return imagine(self.world_model, self.actor, state, c.horizon, self.rng, memory, reward=c.reward)
 
@@ -147,9 +156,12 @@ class Learner:
         increment_version(parameters)  # a fused step writes to them without saying so
         if "encoder" in trained:
             self.world_model.update_target()
-        for name in self.averages.keys() & set(trained):
-            follow(self.averages[name], self.modules[name], warmed_up(self.config.optim.weights_ema, updates_so_far))
         return norm
+
+    def _average(self, part: str, updates_so_far: int) -> None:
+        """Once an update, however many gradient steps it took."""
+        if part in self.averages:
+            follow(self.averages[part], self.modules[part], warmed_up(self.decay[part], updates_so_far))
 
     def _slowing(self, updates_so_far: int) -> float:
         """How much slower than at first the encoder learns: without end, so that a run can always be extended."""

@@ -49,6 +49,7 @@ SMALL = replace(
         lr=6e-4,  # a small budget wants a faster start
         actor_critic_lr=3e-4,
         weights_ema=0.99,  # at such a rate the newest weights are never quite right
+        policy_ema=0.99,  # and the newest policy is as good as its last few batches
     ),
     schedule=ScheduleConfig(
         env_steps=75_000,  # real steps cost next to nothing here, and rare rewards want many

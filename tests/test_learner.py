@@ -286,6 +286,25 @@ def test_what_dreams_is_the_average_of_the_weights_that_are_moved(tiny, wake, re
     assert any(changed_by(dreams, moved))
 
 
+@pytest.mark.parametrize("steps", [1, 3])
+def test_what_plays_is_the_average_of_the_policy_that_dreams(tiny, wake, replay, steps) -> None:
+    """By hand, once an update whatever it took; what is dreamed and learned is as without an average."""
+    config = replace(tiny, actor_critic=replace(tiny.actor_critic, gradient_steps=steps))
+    plain, averaged = (build(with_optim(config, policy_ema=ema, actor_critic_lr=1e-2), wake=wake) for ema in (0.0, 0.5))
+    expected = [p.detach().clone() for p in averaged.actor_critic.parameters()]
+    for n, decay in enumerate((1 / 10, 2 / 11)):
+        told, also_told = (learner.update("actor_critic", n, replay) for learner in (plain, averaged))
+        assert {name: float(x) for name, x in told.items()} == {name: float(x) for name, x in also_told.items()}
+        newest = averaged.taught_policy.parameters()
+        expected = [decay * e + (1 - decay) * p for e, p in zip(expected, newest, strict=True)]
+    for average, by_hand in zip(averaged.actor_critic.parameters(), expected, strict=True):
+        torch.testing.assert_close(average, by_hand)
+    assert not any(changed_by(plain.actor_critic, averaged.taught_policy))
+    assert any(changed_by(averaged.actor_critic, averaged.taught_policy))
+    assert plain.taught_policy is plain.actor_critic
+    assert "denoiser" not in averaged.averages
+
+
 def changed_by(one: torch.nn.Module, other: torch.nn.Module) -> list[bool]:
     return [not torch.equal(a, b) for a, b in zip(one.parameters(), other.parameters(), strict=True)]
 
@@ -434,7 +453,8 @@ VARIANTS: dict[str, dict] = {
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_put_away_and_taken_out_it_goes_on_bit_for_bit(tiny, replay, variant, dtype) -> None:
     """A fresh learner has nothing of the other's but what was put away: no weights that were cast before a step."""
-    config = with_optim(with_objective(tiny, **VARIANTS[variant]), weights_ema=0.9 if variant == "averaged" else 0.0)
+    decay = 0.9 if variant == "averaged" else 0.0
+    config = with_optim(with_objective(tiny, **VARIANTS[variant]), weights_ema=decay, policy_ema=decay)
     learner = build(config, dtype)
     run(learner, replay, range(2))
     file = io.BytesIO()

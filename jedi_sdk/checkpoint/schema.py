@@ -13,7 +13,7 @@ from typing import Any
 from jedi_sdk.checkpoint.names import CheckpointError
 from jedi_sdk.settings import flatten, nest
 
-SCHEMA = 9
+SCHEMA = 10
 Values = dict[str, Any]
 
 ABSENT_IN_1 = {  # what settings mean that schema 1, or its older files, did not have
@@ -85,6 +85,7 @@ MIGRATIONS: dict[int, Callable[[Values], Values]] = {
         },
         newer=9,
     ),
+    9: _lacking({"optim.policy_ema": 0.0}, newer=10),  # played with the weights as they were trained
 }
 
 

@@ -36,6 +36,7 @@ ADDED = {
         "actor_critic.normalize_advantage",
         "env.explore_steps",
     ],
+    10: ["optim.policy_ema"],
 }
 
 
@@ -119,18 +120,20 @@ def test_a_run_of_schema_2_began_with_nobody_elses_weights() -> None:
                 actor_critic=replace(TINY.actor_critic, gradient_steps=1, clip_range=0.2, normalize_advantage=False),
             ),
         ),
+        (9, replace(TINY, optim=replace(TINY.optim, policy_ema=0.0))),
     ],
 )
 def test_what_a_schema_does_not_say_means_what_was_done_then(schema: int, meant: Config) -> None:
     """Dreams by the weights as they were trained, nothing compiled, rewards drawn, encoders from random filters, heads
-    that read both latents and are told everything, explorers to the end, one gradient step on a dream.
+    that read both latents and are told everything, explorers to the end, one gradient step on a dream, play by the
+    newest weights.
     """
     old = checkpoint.Card(meant, 3, "cpu", "float32").to_json()
     older(old["config"], schema)
     assert checkpoint.Card.from_json({**old, "schema_version": schema}).config == meant
 
 
-@pytest.mark.parametrize("schema", [3, 4, 5, 6, 7, 8])
+@pytest.mark.parametrize("schema", [3, 4, 5, 6, 7, 8, 9])
 def test_a_newer_file_is_not_taken_for_an_older_one(schema: int) -> None:
     newer = checkpoint.Card(TINY, 3, "cpu", "float32").to_json()
     older(newer["config"], schema + 1)
@@ -182,7 +185,7 @@ def test_action_meanings_travel(tmp_path: Path, agent: JEDI) -> None:
         ({"schema_version": ...}, "its schema_version is None"),
         ({"schema_version": 1}, "its schema_version is 1; it must be a number from 2"),
         ({"schema_version": ..., "format": 1}, "it is not what schema 1 has .KeyError: 'action_meanings'"),
-        ({"colour": "red"}, "it says 'colour', which schema 9 does not have"),
+        ({"colour": "red"}, "it says 'colour', which schema 10 does not have"),
         ({"num_actions": ...}, "it does not say num_actions"),
         ({"config__denoiser__wings": 2}, r"it says config\.denoiser\.'wings'"),
         ({"config__space": ...}, r"it does not say config\.space"),
