@@ -73,7 +73,7 @@ def full_precision(module: nn.Module) -> Precision:
 
 
 def choose_precision(device: torch.device, dtype: str = "auto", trained: str | None = None) -> Precision:
-    """``auto`` takes what ``fastest_dtype`` does. Raises ``DeviceError``."""
+    """``auto`` takes what ``fastest_dtype`` does, also of what was ``trained``. Raises ``DeviceError``."""
     if dtype == "auto":
         return Precision(device, fastest_dtype(device, DTYPES[trained] if trained else None))
     if dtype not in DTYPES:

@@ -13,7 +13,7 @@ from jedi_sdk.benchmark.speed.ours import noise
 from jedi_sdk.config import Config, EncoderConfig
 from jedi_sdk.learner import PARTS, Learner
 from jedi_sdk.nn import _attend
-from jedi_sdk.precision import DTYPES, Precision, _faster, choose_precision, fastest_dtype
+from jedi_sdk.precision import DTYPES, Precision, _faster, _seconds_per_convolution, choose_precision, fastest_dtype
 from jedi_sdk.rng import Rng
 from jedi_sdk.world_model import Encoder, WorldModel
 from jedi_sdk.world_model.encoder import pixels
@@ -42,7 +42,10 @@ def test_an_agents_own_dtype_is_left_for_one_that_is_much_faster(
 
 def test_a_dtype_is_measured_once_in_a_process() -> None:
     """Or two agents of one program might compute differently, and each would wait for it."""
-    assert len({fastest_dtype(CPU) for _ in range(20)}) == 1
+    found = fastest_dtype(CPU)
+    measured = _seconds_per_convolution.cache_info().misses
+    assert {fastest_dtype(CPU) for _ in range(20)} == {found}
+    assert _seconds_per_convolution.cache_info().misses == measured
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
