@@ -104,14 +104,17 @@ class WorldModel(nn.Module):
         features = self._features(self.encoder, segment.obs, self._denoiser_teaches or self._has_companions)
         z, z_target = self._context_and_target(segment, features)
         self.target_scale.update(self.target.raw(z_target[:, k - 1], z_target[:, k]), segment.mask[:, k])
-        history = list(z.unbind(1))[:k]
+        history, z_last = list(z.unbind(1))[:k], z_target[:, k - 1]
         losses, sigmas = [], []
         for t in range(k, k + steps):
             context = torch.stack(history[-k:], dim=1)
-            loss, z_hat, sigma = self._predict(context, segment.act[:, t - k : t], z_target[:, t], rng)
+            y = self.target(z_last, z_target[:, t])
+            loss, y_hat, sigma = self._predict(context, segment.act[:, t - k : t], y, rng)
             losses.append(loss * segment.mask[:, t])
             sigmas.append(sigma)
-            history.append(torch.where(self._switches(rng), z_hat.detach(), z[:, t]))
+            z_hat, switched = self.target.inverse(z_last, y_hat.detach()), self._switches(rng)
+            history.append(torch.where(switched, z_hat, z[:, t]))
+            z_last = torch.where(switched, z_hat, z_target[:, t])  # of one encoder, where there are two
         self.batches.add_(1)
         per_step = torch.stack(losses)
         real = segment.mask[:, k : k + steps].T
@@ -152,10 +155,8 @@ class WorldModel(nn.Module):
         z = self._to_latent(features, segment.mask)[segment.mask]
         return companions(self.objective, self.decoder, z, segment.obs[segment.mask], rng)
 
-    def _predict(self, context: Tensor, act: Tensor, z_next: Tensor, rng: Rng) -> tuple[Tensor, Tensor, Tensor]:
-        """One predicted step: squared error of F (n,), the one-shot prediction of z[t+1], the noise level (n,)."""
-        z_last = context[:, -1].detach()
-        y = self.target(z_last, z_next)
+    def _predict(self, context: Tensor, act: Tensor, y: Tensor, rng: Rng) -> tuple[Tensor, Tensor, Tensor]:
+        """One predicted step: squared error of F (n,), the one-shot prediction of y, the noise level (n,)."""
         sigma = self.denoiser.sample_sigma(len(y), rng)
         if self.objective.predictor == "mse":
             y_hat = self.denoiser.regress(context, act)
@@ -166,7 +167,7 @@ class WorldModel(nn.Module):
             f = self.denoiser.network(p.c_in * y_noisy, p.c_noise, context, act)
             error = f - (y - p.c_skip * y_noisy) / p.c_out
             y_hat = p.c_skip * y_noisy + p.c_out * f
-        return error.square().mean((1, 2, 3)), self.target.inverse(z_last, y_hat), sigma
+        return error.square().mean((1, 2, 3)), y_hat, sigma
 
     def _switches(self, rng: Rng) -> Bool[Tensor, ""]:
         """Whether this batch goes on from the denoiser's own prediction: a tensor, which nobody waits for."""

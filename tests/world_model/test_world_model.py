@@ -207,6 +207,22 @@ def test_behind_a_prediction_fed_back_the_change_asked_for_leads_from_it_to_the_
     assert float(terms["denoise/step2"]) == pytest.approx(float(ratio), rel=1e-3)
 
 
+@pytest.mark.parametrize("switch", ["never", "always"])
+def test_a_slow_copy_of_the_encoder_measures_a_change_from_its_own_latent(tiny, switch) -> None:
+    """However far apart the two are: a network of 0 loses what the copy's latents change by, and nothing more."""
+    config = plain(tiny, target_net="ema", predict="change", predictor="mse", switch=switch)
+    world_model = build(config, Table(std=0.01), constant=0.0)
+    copied = world_model.target_encoder.latents
+    with torch.no_grad():
+        copied.copy_(torch.randn_like(copied))
+    z = copied.view(B, T, -1)
+    terms = world_model.denoise_loss(segment(), Rng(0)).terms
+    before = z[:, 4] if switch == "never" else z[:, 3]
+    for step, change in ((1, z[:, 4] - z[:, 3]), (2, z[:, 5] - before)):
+        expected = float(change.square().mean() / 0.25)
+        assert float(terms[f"denoise/step{step}"]) == pytest.approx(expected, rel=1e-4)
+
+
 @pytest.mark.parametrize("offset_noise", [0.0, 0.3])
 @pytest.mark.parametrize("sigma", [2e-3, 0.5, 20.0])
 def test_on_latents_of_the_right_scale_a_fresh_denoiser_loses_1_a_step_at_every_noise_level(
