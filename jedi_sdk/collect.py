@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from gymnasium.vector import VectorEnv
 
+from jedi_sdk.envs.lives import Lives
 from jedi_sdk.replay import Replay
 from jedi_sdk.types import Policy
 
@@ -41,7 +42,7 @@ class Collector:
         self.envs, self.replay, self.device, self.life_loss_ends = envs, replay, device, life_loss_ends
         n = envs.num_envs
         self.obs, info = envs.reset(seed=seed)  # pyright: ignore[reportArgumentType]  # all of gymnasium's take lists
-        self.lives = lives_left(info, n)
+        self.lives = Lives(n, info)
         self.step = np.zeros(n, np.int32)  # place in the training episode
         self.dead = np.zeros(n, bool)  # the env shows its last frame and will reset
         self.scores, self.lengths = np.zeros(n), np.zeros(n, np.int64)
@@ -60,8 +61,7 @@ class Collector:
         act = self._act(policy)
         obs, rew, term, trunc, info = self.envs.step(act)
         alive = ~self.dead
-        lives = lives_left(info, len(alive))
-        lost = (lives < self.lives) if self.life_loss_ends else np.zeros_like(alive)
+        lost = self.lives.lost(info, begun=self.dead) & self.life_loss_ends
         end = (term | lost) & alive
         if not self.begun:  # no segment may cross from what lay there to what comes now
             self.replay.cut()
@@ -82,15 +82,10 @@ class Collector:
         self.scores[done], self.lengths[done] = 0, 0
         # A reset env begins anew, and so does one that lost a life but plays on; a last frame ends its episode.
         self.step = np.where(self.dead | (end & ~done), 0, self.step + 1).astype(np.int32)
-        self.obs, self.lives, self.dead = obs, lives, done
+        self.obs, self.dead = obs, done
         return finished
 
     def _act(self, policy: Policy) -> np.ndarray:
         first = torch.from_numpy(self.step == 0).to(self.device)
         act, self.memory = policy(torch.from_numpy(self.obs).to(self.device), self.memory, first)
         return act.cpu().numpy()
-
-
-def lives_left(info: dict[str, Any], n: int) -> np.ndarray:
-    """Of each of ``n`` envs; zeros where the game tells none."""
-    return np.asarray(info.get("lives", np.zeros(n)), dtype=np.int64)

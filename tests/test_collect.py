@@ -192,6 +192,47 @@ def test_only_a_life_less_ends_an_episode_and_what_ends_is_not_truncated_too(fin
     assert [(episode.score, episode.length) for episode in episodes] == [(4.0, 4)]
 
 
+class Taciturn(gymnasium.Env):
+    """Two lives, the second of which begins in the third step and ends with the game in the fifth; of its lives it
+    tells in the steps ``told`` alone."""
+
+    observation_space, action_space = Countdown.observation_space, Countdown.action_space
+
+    def __init__(self, told: set[int]) -> None:
+        self.told = told
+
+    def reset(self, *, seed=None, options=None):
+        self.t = 0
+        return self._seen()
+
+    def step(self, action):
+        self.t += 1
+        obs, info = self._seen()
+        return obs, 1.0, self.t == 5, False, info
+
+    def _seen(self):
+        return np.zeros((64, 64, 3), np.uint8), {"lives": 2 if self.t < 3 else 1} if self.t in self.told else {}
+
+
+@pytest.mark.parametrize("num_envs", [1, 2])
+@pytest.mark.parametrize(
+    ("told", "ends"),
+    [
+        ({0}, [4]),  # how many there are, and never how many are left
+        ({0, 3}, [2, 4]),  # where it changes
+        ({1, 4}, [3, 4]),  # now and then: it is lost when that is told
+        ({3}, [4]),  # never in comparison to anything
+        (set(), [4]),
+        ({0, 1, 2, 3, 4, 5}, [2, 4]),
+    ],
+)
+def test_a_game_that_does_not_tell_its_lives_has_lost_none(num_envs: int, told: set[int], ends: list[int]) -> None:
+    rows, *_ = collect(lambda: Taciturn(told), num_envs, 2, 12 * num_envs)
+    one_game = [t in ends for t in range(5)] + [False]  # and the row that shows its last frame
+    for i in range(num_envs):
+        assert rows["end"][:12, i].tolist() == 2 * one_game
+
+
 def test_collecting_goes_on_where_it_stopped() -> None:
     envs, replay, policy = make_envs("catch", 2), Replay(None, 2, 512), Dice(3)
     collector = Collector(envs, replay, seed=5, device="cpu")
