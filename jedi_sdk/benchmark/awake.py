@@ -9,7 +9,6 @@ import torch
 from torch import Tensor
 
 from jedi_sdk.actor_critic import Actor
-from jedi_sdk.collect import lives_left
 from jedi_sdk.dream import RealEnv, imagine
 from jedi_sdk.rng import Rng
 from jedi_sdk.types import DreamState, LSTMState, Rollout
@@ -20,24 +19,20 @@ RECENT = 100  # finished real games that are remembered
 
 
 class Awake:
-    """The real game in the world model's place: ``imagine`` steps it. ``ends`` are those the world model learns: a game
-    that a time limit cuts off is none, and goes on in the next one.
+    """The real game in the world model's place: ``imagine`` steps it. ``ends`` are those the world model learns: of
+    lives, if it learns them, and games; one that a time limit cuts off is none, and goes on in the next one.
     """
 
-    def __init__(self, real: RealEnv, life_loss_ends: bool, seed: int) -> None:
-        self.real, self.life_loss_ends = real, life_loss_ends
-        _, info = real.reset(seed=seed)
-        self.lives = lives_left(info, real.num_envs)
+    def __init__(self, real: RealEnv, seed: int) -> None:
+        self.real = real
+        real.reset(seed=seed)
         self.score, self.scores = np.zeros(real.num_envs), deque(maxlen=RECENT)
 
     def step(self, state: DreamState, act: Tensor, rng: Rng) -> tuple[DreamState, Tensor, Tensor]:
         """One real step of all games. ``state`` is where they stand already, and ``rng`` is not needed."""
-        _, rew, term, trunc, info = self.real.step(act)
-        lives, over = lives_left(info, len(rew)), (term | trunc).cpu().numpy()
-        lost = term.cpu().numpy() | ((lives < self.lives) & self.life_loss_ends)
-        self.lives = lives
-        self._count(rew.cpu().numpy(), over)
-        return self._state, rew.sign().float(), torch.as_tensor(lost, device=act.device)
+        _, rew, term, trunc, _ = self.real.step(act)
+        self._count(rew.cpu().numpy(), (term | trunc).cpu().numpy())
+        return self._state, rew.sign().float(), term | torch.as_tensor(self.real.lost, device=act.device)
 
     def rollout(self, actor: Actor, horizon: int, rng: Rng) -> Rollout:
         """The next ``horizon`` steps of all games, the policy's memory burnt in on the last frames as for a dream."""
@@ -45,7 +40,9 @@ class Awake:
 
     def dream(self, world_model: WorldModel, actor: Actor, horizon: int, rng: Rng, reward: Reading) -> Rollout:
         """What ``world_model`` makes of them from here; the games stay where they are."""
-        return imagine(world_model, actor, self._state, horizon, rng, self._memory(actor), reward=reward)
+        now = self.real.starts()
+        state = world_model.start_from(now.z, now.act, now.mask)  # with the heads' memory, which awake nobody asks
+        return imagine(world_model, actor, state, horizon, rng, self._memory(actor), reward=reward)
 
     def _memory(self, actor: Actor) -> LSTMState:
         now = self.real.starts()

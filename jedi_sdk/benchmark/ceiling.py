@@ -67,7 +67,7 @@ def _learn(
     learner = Learner(config, agent.world_model, agent.actor_critic, agent.precision)
     curve, bar, interrupt = [], RunProgress(updates, progress), Interrupt()
     with closing(agent.real_env(config.optim.batch_size, to_numpy=False)) as real, bar, interrupt.listening():
-        awake = Awake(real, config.env.life_loss_ends, seed)
+        awake = Awake(real, seed)
         for done in range(1, updates + 1):
             terms = _update(agent, learner, awake, done - 1, asleep)
             bar.show(f"{agent.game.name}, {'asleep' if asleep else 'awake'}", done, {"return": awake.recent})

@@ -88,7 +88,7 @@ def _compare(
     real_env = agent.real_env(config.optim.batch_size, to_numpy=False)
     real, dreamed = [], []
     try:
-        awake = Awake(real_env, config.env.life_loss_ends, seed)
+        awake = Awake(real_env, seed)
         with precision.autocast():
             for _ in range(WARM_UP):
                 awake.rollout(actor, horizon, actor.rng)

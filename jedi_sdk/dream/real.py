@@ -26,6 +26,7 @@ from jedi_sdk.dream.infos import begun_anew
 from jedi_sdk.dream.starts import Starts, encode
 from jedi_sdk.dream.view import Probe, View
 from jedi_sdk.envs import action_meanings as meanings_of
+from jedi_sdk.envs.lives import Lives
 from jedi_sdk.precision import Precision, full_precision
 from jedi_sdk.world_model import WorldModel
 
@@ -35,8 +36,9 @@ class RealEnv(VectorWrapper):
 
     ``obs``, ``stack`` and ``probe`` are those of the dream (see ``View``); ``reward`` is ``"raw"``, as scores are
     counted, or its ``"sign"``, as the dream pays. Episodes are whole games. SAME_STEP shows an episode's last latent
-    in ``info["final_obs"]``; no step of the game is made up or lost in any mode. ``action_meanings`` are those of
-    ``envs``, unless passed.
+    in ``info["final_obs"]``; no step of the game is made up or lost in any mode. With ``life_loss_ends`` a lost life
+    (``lost``, in the newest step) ends what is remembered of the past, as in training; the game goes on.
+    ``action_meanings`` are those of ``envs``, unless passed.
     """
 
     def __init__(
@@ -51,6 +53,7 @@ class RealEnv(VectorWrapper):
         to_numpy: bool = True,
         precision: Precision | None = None,
         action_meanings: Sequence[str] | None = None,
+        life_loss_ends: bool = False,
     ) -> None:
         super().__init__(envs)
         refuse_other_frames(envs, envs.single_observation_space, envs.single_action_space, world_model.num_actions)
@@ -70,6 +73,8 @@ class RealEnv(VectorWrapper):
         self.observation_space = batch_space(self.single_observation_space, self.num_envs)
         self.history: History | None = None
         self.over = np.zeros(self.num_envs, bool)
+        self.life_loss_ends, self.lives = life_loss_ends, Lives(self.num_envs, {})
+        self.lost = np.zeros(self.num_envs, bool)
 
     @property
     def device(self) -> torch.device:
@@ -91,6 +96,7 @@ class RealEnv(VectorWrapper):
             options["reset_mask"] = rows.copy()
             self._begun()
         frames, infos = self.env.reset(seed=seed, options=options)
+        self.lives.begin(infos, rows)
         self._begin(frames, rows)
         return self._shown(), infos
 
@@ -105,8 +111,10 @@ class RealEnv(VectorWrapper):
         with self.precision.autocast():
             self.history = history.followed(self.view, act, z)
         self.over = term | trunc
-        if anew.any():  # NEXT_STEP: the inner envs began new games here
-            self._begin(frames, anew)
+        self.lost = self.lives.lost(infos, begun=anew) & self.life_loss_ends
+        begins = anew | (self.lost & ~self.over)  # NEXT_STEP: the inner envs began new games where old ones were over
+        if begins.any():
+            self._begin(frames, begins)
         obs = self._shown()
         if self.autoreset_mode is AutoresetMode.SAME_STEP and self.over.any():
             obs, infos = self._begin_at_once(obs, infos)
@@ -121,12 +129,13 @@ class RealEnv(VectorWrapper):
         for i in np.flatnonzero(done):
             final[i] = last[i]
         frames, fresh = self.env.reset(options={"reset_mask": done.copy()})
+        self.lives.begin(fresh, done)
         self._begin(frames, done)
         told = {"final_obs": final, "_final_obs": done.copy(), "final_info": infos, "_final_info": done.copy()}
         return self._shown(), {**begun_anew(infos, fresh, done), **told}
 
     def _begin(self, frames: np.ndarray, rows: Bool[np.ndarray, "n"]) -> None:
-        """Episodes begin at ``rows``, with the frames shown there."""
+        """What is remembered begins at ``rows``, with the frames shown there."""
         z = encode(self.view.world_model, frames[rows], self.precision)
         fresh = History.begun(self.view.world_model, z)
         ids = self._tensor(np.flatnonzero(rows))

@@ -90,10 +90,10 @@ def asked_for(options: Mapping[str, Any], world_model: WorldModel, precision: Pr
 def _seen_by(env: Any) -> Starts:
     """What the real env lately saw that is in ``env``, under whatever wrappers."""
     inner = env
-    while not hasattr(type(inner), "starts"):
-        if not hasattr(inner, "env"):
+    while not callable(getattr(type(inner), "starts", None)):
+        inner = getattr(inner, "env", getattr(inner, "envs", None))  # SB3's view of it has it as envs
+        if inner is None:
             raise DreamError(f"options['from'] is a real env, such as agent.real_env() makes; not {env!r}")
-        inner = inner.env
     return inner.starts()
 
 

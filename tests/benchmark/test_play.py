@@ -21,7 +21,7 @@ from jedi_sdk.benchmark.baselines import Always, measure_baselines
 from jedi_sdk.benchmark.ceiling import measure_ceiling
 from jedi_sdk.benchmark.judge import JudgeError, judge, ratio_of_shares
 from jedi_sdk.checkpoint import CheckpointError
-from jedi_sdk.dream import RealEnv
+from jedi_sdk.dream import RealEnv, imagine
 from jedi_sdk.envs import make_envs, resolve_game
 from jedi_sdk.rng import Rng
 
@@ -51,7 +51,7 @@ def agent():
 
 def test_awake_steps_the_real_game(agent):
     """Rewards, ends and frames of a rollout are those of the same game played with the same actions beside it."""
-    awake = Awake(agent.real_env(6, to_numpy=False), True, seed=3)
+    awake = Awake(agent.real_env(6, to_numpy=False), seed=3)
     rollout = awake.rollout(Actor(agent.actor_critic, Rng(1, torch.device("cpu"))), 12, Rng(2, torch.device("cpu")))
     twin = RealEnv(make_envs(agent.game, 6), agent.world_model, precision=agent.precision)
     obs, _ = twin.reset(seed=3)
@@ -66,7 +66,7 @@ def test_awake_steps_the_real_game(agent):
 
 
 def test_asleep_dreams_begin_where_the_games_stand_which_stay_there(agent):
-    awake, rng = Awake(agent.real_env(6, to_numpy=False), True, seed=3), Rng(2, torch.device("cpu"))
+    awake, rng = Awake(agent.real_env(6, to_numpy=False), seed=3), Rng(2, torch.device("cpu"))
     actor = Actor(agent.actor_critic, Rng(1, torch.device("cpu")))
     lived = awake.rollout(actor, 3, rng)
     dreamed = awake.dream(agent.world_model, actor, 4, rng, "sample")
@@ -79,18 +79,30 @@ def test_asleep_dreams_begin_where_the_games_stand_which_stay_there(agent):
         torch.testing.assert_close(one, two)
 
 
+def test_asleep_the_heads_remember_what_was_before_as_in_every_other_dream(agent):
+    awake, model = Awake(agent.real_env(6, to_numpy=False), seed=3), agent.world_model
+    awake.rollout(Actor(agent.actor_critic, Rng(1, torch.device("cpu"))), 3, Rng(2, torch.device("cpu")))
+    now, rng = awake.real.starts(), Rng(5, torch.device("cpu"))
+    with torch.no_grad():
+        dreamed = awake.dream(model, Actor(agent.actor_critic, rng), 4, rng, "mean")
+        twin = Rng(5, torch.device("cpu"))
+        state, memory = model.start_from(now.z, now.act, now.mask), agent.actor_critic.burn_in(now.z, now.mask)
+        other = imagine(model, Actor(agent.actor_critic, twin), state, 4, twin, memory, reward="mean")
+    torch.testing.assert_close(dreamed.rew, other.rew, rtol=0, atol=0)
+
+
 def test_a_lost_life_ends_what_the_policy_learns_from():
     agent = JEDI("breakout", preset="tiny", seed=0)
-    awake = Awake(agent.real_env(4, to_numpy=False), True, seed=0)
+    awake = Awake(agent.real_env(4, to_numpy=False), seed=0)
     fire = Always(4, 1, Rng(0, torch.device("cpu")))
     fire_only = Actor(agent.actor_critic, Rng(0, torch.device("cpu")))
     lost = torch.zeros(4, dtype=torch.bool)
     state = awake.rollout(fire_only, 1, Rng(0, torch.device("cpu"))).z[:, -1]
     for _ in range(60):  # the ball is served and missed
-        lives = awake.lives.copy()
+        lives = awake.real.lives.left.copy()
         act, _ = fire(state, None, torch.zeros(4))
         _, _, end = awake.step(None, act, Rng(0, torch.device("cpu")))  # type: ignore[arg-type]
-        np.testing.assert_array_equal(end.numpy(), awake.lives < lives)
+        np.testing.assert_array_equal(end.numpy(), awake.real.lives.left < lives)
         lost |= end
     assert lost.any()
 
@@ -110,7 +122,7 @@ class Endless(gymnasium.Env):
 
 def test_a_time_limit_ends_a_game_and_teaches_no_end():
     agent = JEDI(lambda: gymnasium.wrappers.TimeLimit(Endless(), 5), preset="tiny")
-    awake, rng = Awake(agent.real_env(2, to_numpy=False), True, seed=0), Rng(0, torch.device("cpu"))
+    awake, rng = Awake(agent.real_env(2, to_numpy=False), seed=0), Rng(0, torch.device("cpu"))
     rollout = awake.rollout(Actor(agent.actor_critic, rng), 12, rng)
     assert not rollout.end.any()
     assert rollout.mask.all()

@@ -14,6 +14,7 @@ from gymnasium.wrappers.vector import RecordEpisodeStatistics
 
 from jedi_sdk.config import Config
 from jedi_sdk.dream import Dream, DreamEnv, LatentObservation, RealEnv
+from jedi_sdk.dream.sb3 import DreamVecEnv
 from jedi_sdk.envs import make_envs, make_single
 from jedi_sdk.envs.catch import CatchVectorEnv
 from jedi_sdk.types import Segment
@@ -154,6 +155,30 @@ def test_a_custom_env_with_raw_rewards_cuts_and_infos(world_model: WorldModel, n
     assert [float(signs.step(torch.zeros(1, dtype=torch.int64))[1]) for _ in range(3)] == [1, -1, 1]
 
 
+def test_what_is_remembered_ends_with_a_life_as_in_training_and_the_game_goes_on(world_model: WorldModel) -> None:
+    """Payday loses a life in its second and its fourth step, and begins anew with three behind its fifth."""
+    real = RealEnv(make_envs(Payday, 2), world_model, stack=2, life_loss_ends=True)
+    real.reset(seed=0)
+    lost, remembered, seen = [], [], []
+    for _ in range(7):
+        obs, *_ = real.step(np.zeros(2, int))
+        lost.append(real.lost.tolist())
+        remembered.append(real.starts().mask.sum(1).tolist())
+        seen.append(obs)
+    assert lost == [[t in (1, 3, 6)] * 2 for t in range(7)]
+    assert remembered == [[n] * 2 for n in (2, 1, 2, 1, 1, 2, 1)]  # SAME_STEP: the fifth shows the next game
+    shown = encode(world_model, np.stack([np.full((64, 64, 3), 10 * t, np.uint8) for t in range(6)]))
+    for obs, (before, now) in zip(seen, [(0, 1), (2, 2), (2, 3), (4, 4), (0, 0), (0, 1), (2, 2)], strict=True):
+        assert_close(obs[0], np.concatenate([shown[before], shown[now]]))
+    features = RealEnv(make_envs(Payday, 1), world_model, obs="features", life_loss_ends=True)
+    begun, _ = features.reset(seed=0)
+    memories = [features.step(np.zeros(1, int))[0] for _ in range(3)]
+    empty = world_model.heads.lstm.empty(1)[0]
+    assert_close(begun, empty)
+    assert_close(memories[1], empty)
+    assert not np.allclose(memories[2], empty)
+
+
 def test_atari_begins_anew_and_its_neighbour_notices_nothing(tiny: Config) -> None:
     """The neighbour never fires, so its game goes on: its paddle moves as in a raw env of gymnasium's NEXT_STEP."""
     world_model = WorldModel(tiny, 4)
@@ -197,6 +222,7 @@ def test_a_dream_goes_on_from_where_the_games_stand(world_model: WorldModel) -> 
     raw = make_envs("catch", N)
     raw.reset(seed=0)
     for t in range(6):
+        assert np.array_equal(dream.reset(options={"from": DreamVecEnv(real)})[0], obs)
         assert np.array_equal(dream.reset(options={"from": RecordEpisodeStatistics(real)})[0], obs)
         expected = world_model.start(segment(frames, acts))
         state = dream.get_state().state
