@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+import gymnasium
 import numpy as np
 import torch
 
 from jedi_sdk.envs import Game, human_normalised, make_envs, make_single
+from jedi_sdk.envs.lives import Lives
 from jedi_sdk.progress import Report
 from jedi_sdk.types import Policy
 from jedi_sdk.video import write_video
@@ -55,16 +58,17 @@ def evaluate(
     checkpoint: str | None = None,
     dtype: str | None = None,
     progress: Report = lambda done, what=None: None,
+    life_loss_ends: bool = False,
 ) -> Evaluation:
     """Plays ``episodes`` real episodes, several side by side. ``deterministic``, ``checkpoint`` and ``dtype`` are
-    only noted down here.
+    only noted down here. ``life_loss_ends``: what the policy remembers does, as in its training; the game goes on.
 
     Every env plays a fixed share of the episodes: taking whichever end first would favour short ones.
     """
     n = min(episodes, MAX_ENVS)
     envs = make_envs(game, n)
     try:
-        played = _play(policy, envs, _shares(episodes, n), seed, device, progress)
+        played = _play(policy, envs, _shares(episodes, n), seed, device, progress, life_loss_ends)
     finally:
         envs.close()
     scores, lengths = [one.score for one in played], [one.length for one in played]
@@ -99,9 +103,10 @@ class _Played(NamedTuple):
     cut: bool
 
 
-def _play(policy, envs, shares, seed, device, progress) -> list[_Played]:
+def _play(policy, envs, shares, seed, device, progress, life_loss_ends) -> list[_Played]:
     n = envs.num_envs
-    obs, _ = envs.reset(seed=seed)
+    obs, info = envs.reset(seed=seed)
+    lives = Lives(n, info)
     first, dead, memory = np.ones(n, bool), np.zeros(n, bool), None
     score, length = np.zeros(n), np.zeros(n, int)
     finished: list[list[_Played]] = [[] for _ in range(n)]
@@ -110,9 +115,10 @@ def _play(policy, envs, shares, seed, device, progress) -> list[_Played]:
         step += 1
         frames = torch.from_numpy(obs).to(device)
         act, memory = policy(frames, memory, torch.from_numpy(first).to(device))
-        obs, rew, term, trunc, _ = envs.step(act.cpu().numpy())
+        obs, rew, term, trunc, info = envs.step(act.cpu().numpy())
         score, length = (score + rew) * ~dead, (length + 1) * ~dead
-        first, dead = dead, (term | trunc) & ~dead  # a finished env resets itself in the next step
+        first = dead | (lives.lost(info, dead) & life_loss_ends)
+        dead = (term | trunc) & ~dead  # a finished env resets itself in the next step
         for i in np.flatnonzero(dead):
             finished[i].append(_Played(float(score[i]), int(length[i]), bool(trunc[i] and not term[i])))
         over = sum(min(len(done), share) for done, share in zip(finished, shares, strict=True))
@@ -121,29 +127,43 @@ def _play(policy, envs, shares, seed, device, progress) -> list[_Played]:
 
 
 def film(
-    policy: Policy, game: Game, path: Path, seed: int, device: torch.device, seconds: float = FILM_SECONDS
+    policy: Policy,
+    game: Game,
+    path: Path,
+    seed: int,
+    device: torch.device,
+    seconds: float = FILM_SECONDS,
+    life_loss_ends: bool = False,
 ) -> None:
     """Films the policy in the real game, as a person would see it: whole games, at least ``seconds`` of them.
 
-    A game longer than ten times that is cut off.
+    A game longer than ten times that is cut off. ``life_loss_ends``: as in ``evaluate``.
     """
     env = make_single(game)
-    pictures: list[np.ndarray] = []
-    enough = seconds * FRAMES_PER_SECOND
     try:
-        while len(pictures) < enough:
-            obs, _ = env.reset(seed=seed if not pictures else None)
-            over, first, memory = False, True, None
-            pictures.append(_picture(env))
-            while not over and len(pictures) < 10 * enough:
-                frame = torch.from_numpy(obs[None]).to(device)
-                act, memory = policy(frame, memory, torch.tensor([first], device=device))
-                obs, _, term, trunc, _ = env.step(int(act))
-                over, first = term or trunc, False
-                pictures.append(_picture(env))
+        enough = seconds * FRAMES_PER_SECOND
+        write_video(path, _filmed(policy, env, seed, device, enough, life_loss_ends), FRAMES_PER_SECOND)
     finally:
         env.close()
-    write_video(path, pictures, FRAMES_PER_SECOND)
+
+
+def _filmed(
+    policy: Policy, env: gymnasium.Env, seed: int, device: torch.device, enough: float, life_loss_ends: bool
+) -> Iterator[np.ndarray]:
+    """One after the other: a long game's pictures together may take gigabytes."""
+    shown = 0
+    while shown < enough:
+        obs, info = env.reset(seed=None if shown else seed)
+        lives, over, first, memory = Lives(1, info), False, True, None
+        shown += 1
+        yield _picture(env)
+        while not over and shown < 10 * enough:
+            frame = torch.from_numpy(obs[None]).to(device)
+            act, memory = policy(frame, memory, torch.tensor([first], device=device))
+            obs, _, term, trunc, info = env.step(int(act))
+            over, first = term or trunc, bool(lives.lost(info, np.zeros(1, bool))) and life_loss_ends
+            shown += 1
+            yield _picture(env)
 
 
 def _picture(env) -> np.ndarray:
