@@ -272,8 +272,11 @@ class JEDI:
 
         Raises ``CheckpointError`` where there is none, and ``ReplayError`` where what was collected is not beside it.
         """
+        from jedi_sdk.train import put_back
+
         run_dir = Path(run_dir).expanduser()
         checkpoint.refuse_unless_run(run_dir)
+        put_back(run_dir)
         agent = cls.from_pretrained(run_dir, device=device, env=env, **parts)
         assert agent.origin is not None
         agent._trainer = agent._new_trainer(run_dir, resumed=True)
@@ -473,6 +476,7 @@ class JEDI:
         """
         given = {"probe": self._painter, "precision": self.precision, **options}
         given.setdefault("action_meanings", self._card.action_meanings)
+        given.setdefault("life_loss_ends", self.config.env.life_loss_ends)
         return RealEnv(make_envs(self.game, num_envs), self.world_model, **given)
 
     # -- measuring ----------------------------------------------------------------------------------------------
@@ -494,11 +498,14 @@ class JEDI:
         policy = self._policy(deterministic, Rng(seed, self.precision.device))
         origin = str(self.origin) if self.origin else None
         device, dtype = self.precision.device, self.precision.name
+        life_loss_ends = self.config.env.life_loss_ends
         with progress_bar(f"playing {self.game.name}", episodes, progress) as report:
-            result = evaluate(policy, self.game, episodes, seed, deterministic, device, origin, dtype, report)
+            result = evaluate(
+                policy, self.game, episodes, seed, deterministic, device, origin, dtype, report, life_loss_ends
+            )
             if video is not None:
                 report(episodes, "filming")
-                film(policy, self.game, Path(video), seed, device)
+                film(policy, self.game, Path(video), seed, device, life_loss_ends=life_loss_ends)
         return result
 
     def fidelity(
@@ -554,13 +561,13 @@ class JEDI:
         and returns the measured error by step. Raises ``DreamError`` where there is no probe.
         """
         from jedi_sdk.dream_film import film_dreams, film_side_by_side
-        from jedi_sdk.fidelity.held_out import play_held_out
+        from jedi_sdk.fidelity.held_out import BATCH, play_held_out
         from jedi_sdk.fidelity.measure import HELD_OUT
         from jedi_sdk.fidelity.progress import part
         from jedi_sdk.fidelity.subject import Subject
 
-        if dreams < 1:
-            raise ValueError(f"dreams={dreams}: film at least 1")
+        if not 1 <= dreams <= BATCH or horizon < 1:
+            raise ValueError(f"dreams={dreams}, horizon={horizon}: film 1 to {BATCH} dreams of at least 1 step")
         painter = self._painter
         if painter is None:
             raise DreamError("there is no probe to paint dreams with: fit one, agent.fit_probe() or `jedi probe RUN`")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -27,10 +28,14 @@ def config_name(game: Game) -> str:
 
 
 def saved_game(card: Card, game: Callable[..., Any] | None, trusted: bool = True) -> Game:
-    """The game of a checkpoint; ``game`` where it is passed again. Nothing is imported to load: a function that is not
-    there, or a module, is only missed in play. Without ``trusted`` no module that the checkpoint names is imported.
+    """The game of a checkpoint, with as many actions as it says; ``game`` where it is passed again. Nothing is
+    imported to load: a function that is not there, or a module, is only missed in play. Without ``trusted`` no module
+    that the checkpoint names is imported.
     """
-    name = card.config.game
+    return replace(_game_of(card.config.game, game, trusted), num_actions=card.num_actions)
+
+
+def _game_of(name: str, game: Callable[..., Any] | None, trusted: bool) -> Game:
     if game is not None:
         return resolve_game(game)
     if name.startswith(CALLABLE):
@@ -138,7 +143,7 @@ def refuse_other_sizes(card: Card, built: Card, folder: Path) -> None:
 def checked_frames(obs: np.ndarray) -> np.ndarray:
     """uint8 frames of shape (64, 64, 3) or (n, 64, 64, 3), or ValueError."""
     obs = np.ascontiguousarray(obs)  # torch takes no picture that was flipped by its strides
-    if obs.dtype != np.uint8 or obs.ndim not in (3, 4) or obs.shape[-3:] != (64, 64, 3):
+    if obs.dtype != np.uint8 or obs.ndim not in (3, 4) or obs.shape[-3:] != (64, 64, 3) or not len(obs):
         raise ValueError(
             f"predict takes uint8 frames of shape (64, 64, 3) or (n, 64, 64, 3), not {obs.dtype} of {obs.shape}; "
             "jedi_sdk.envs.make_envs(game, n) makes envs that give them"

@@ -9,6 +9,8 @@ import gymnasium
 import numpy as np
 import pytest
 import torch
+from gymnasium.spaces import Discrete
+from gymnasium.wrappers import TransformAction
 from torch import nn
 
 from jedi_sdk import JEDI, CheckpointError, ConfigError, RunError, UnknownGameError, UnsupportedEnvError, checkpoint
@@ -113,6 +115,20 @@ def test_predict_names_the_frames_it_takes(agent: JEDI, obs: np.ndarray) -> None
         agent.predict(obs)
 
 
+def test_no_frames_are_none_to_act_on(agent: JEDI, frames: np.ndarray) -> None:
+    with pytest.raises(ValueError, match=r"predict takes uint8 frames of shape .* not uint8 of \(0, 64, 64, 3\)"):
+        agent.predict(frames[:0])
+
+
+def test_an_env_with_other_actions_is_refused_wherever_it_would_play(agent: JEDI, tmp_path: Path) -> None:
+    folder = agent.save_pretrained(tmp_path / "agent")
+    other = JEDI.from_pretrained(folder, env=lambda: TransformAction(CatchEnv(), lambda act: act, Discrete(2)))
+    plays = [other.evaluate, other.fidelity, lambda: other.real_env(1), lambda: other.learn(run_dir=tmp_path / "run")]
+    for play in plays:
+        with pytest.raises(UnsupportedEnvError, match=r"takes Discrete\(2\), but this agent .* Discrete\(3\)"):
+            play()
+
+
 @pytest.mark.parametrize(("n", "memories", "starts"), [(1, 6, 1), (6, 1, 6), (6, 6, 5), (6, None, 1)])
 def test_predict_takes_as_many_memories_as_frames(
     agent: JEDI, frames: np.ndarray, n: int, memories: int | None, starts: int
@@ -126,8 +142,9 @@ def test_predict_takes_as_many_memories_as_frames(
 def test_nothing_is_played_filmed_or_kept_no_times(agent: JEDI, tmp_path: Path, number: int) -> None:
     with pytest.raises(ValueError, match=rf"episodes={number}: play at least 1"):
         agent.evaluate(number)
-    with pytest.raises(ValueError, match=rf"dreams={number}: film at least 1"):
-        agent.film_dreams(tmp_path / "film.mp4", dreams=number)
+    for given in ({"dreams": number}, {"horizon": number}, {"dreams": 65}):
+        with pytest.raises(ValueError, match=r"dreams=.*, horizon=.*: film 1 to 64 dreams of at least 1 step"):
+            agent.film_dreams(tmp_path / "film.mp4", **given)
     with pytest.raises(ValueError, match=rf"starts={number}: a dream needs a beginning"):
         agent.save_pretrained(tmp_path / "agent", starts=number)
     assert not any(tmp_path.iterdir())

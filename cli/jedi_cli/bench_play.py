@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from jedi_cli.options import Device, Json, Run, Set, write_json
+from jedi_cli.options import LAST_SEED, Device, Json, Run, Set, write_json
 
 if TYPE_CHECKING:
     from jedi_sdk.benchmark.choices import Right
@@ -19,7 +19,7 @@ Game = Annotated[str, typer.Argument(metavar="GAME", help="As in `jedi train`.")
 Episodes = Annotated[int, typer.Option(metavar="N", min=2, help="Whole games to play.")]
 Updates = Annotated[int, typer.Option(metavar="N", min=1, help="Updates of the actor-critic.")]
 Every = Annotated[int, typer.Option(metavar="N", min=1, help="Updates between two points of the curve.")]
-Seed = Annotated[int, typer.Option(metavar="N", min=0, help="Of games, networks and actions.")]
+Seed = Annotated[int, typer.Option(metavar="N", min=0, max=LAST_SEED, help="Of games, networks and actions.")]
 Policy = Annotated[
     list[str] | None,
     typer.Option(metavar="RUN", help="An agent with the same encoder and another policy; can be repeated."),

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from jedi_cli.options import Device, Json, Run, write_json
+from jedi_cli.options import LAST_SEED, Device, Json, Run, write_json
 
 if TYPE_CHECKING:
     from rich.table import Table
 
 Contexts = Annotated[int, typer.Option(metavar="N", min=2, help="Held-out contexts to dream from.")]
 Horizon = Annotated[int, typer.Option(metavar="N", min=1, help="Steps dreamed from each.")]
-Seed = Annotated[int, typer.Option(metavar="N", min=0, help="Of play and dreams.")]
+Seed = Annotated[int, typer.Option(metavar="N", min=0, max=LAST_SEED, help="Of play and dreams.")]
 Dtypes = Annotated[
     str,
     typer.Option(

@@ -21,7 +21,10 @@ Run = Annotated[
     ),
 ]
 Device = Annotated[str, typer.Option(metavar="NAME", help="cpu, cuda or cuda:1; auto takes a GPU where there is one.")]
-Seed = Annotated[int | None, typer.Option(metavar="N", min=0, help="Without it: the run's.", show_default=False)]
+LAST_SEED = 2**63 - 1  # as in a configuration
+Seed = Annotated[
+    int | None, typer.Option(metavar="N", min=0, max=LAST_SEED, help="Without it: the run's.", show_default=False)
+]
 Set = Annotated[
     list[str] | None,
     typer.Option(

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from jedi_cli.errors import CommandError
+from jedi_cli.options import LAST_SEED
 
 Game = Annotated[str | None, typer.Argument(metavar="GAME", help="The game to learn.", show_default=False)]
 Preset = Annotated[
@@ -49,7 +50,7 @@ EnvSteps = Annotated[
     int | None,
     typer.Option(min=1, metavar="N", help="Real steps in all. Without it: the preset's.", show_default=False),
 ]
-Seed = Annotated[int | None, typer.Option(min=0, metavar="N", help="Without it: 0.", show_default=False)]
+Seed = Annotated[int | None, typer.Option(min=0, max=LAST_SEED, metavar="N", help="Without it: 0.", show_default=False)]
 Device = Annotated[str, typer.Option(metavar="NAME", help="cpu, cuda or cuda:1; auto takes a GPU where there is one.")]
 Init = Annotated[
     str | None,

@@ -85,7 +85,10 @@ def _make_in_worker(make: Callable[[], gymnasium.Env], owner: int) -> gymnasium.
 
 
 def _make_image_env(make: Callable[[], gymnasium.Env]) -> gymnasium.Env:
-    return ImageEnv(make())
+    try:
+        return ImageEnv(make())
+    except gymnasium.error.DependencyNotInstalled as error:
+        raise UnsupportedEnvError(f"this environment needs a package that is not installed: {error}") from error
 
 
 def _maker(game: Game, render: bool = False) -> Callable[[], gymnasium.Env]:

@@ -11,7 +11,7 @@ import difflib
 import importlib
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import gymnasium
@@ -20,8 +20,8 @@ from .scores import ATARI_100K
 
 _FORMS = (
     "Accepted are: an Atari game ('breakout', 'ms_pacman' or 'ALE/MsPacman-v5'); 'catch'; the id of a "
-    "gymnasium environment ('CarRacing-v3', or 'my_module:MyGame-v0' to import its module first); "
-    "a Python function that returns a gymnasium.Env."
+    "gymnasium environment with images and discrete actions ('MyGame-v0', or 'my_module:MyGame-v0' to import its "
+    "module first); a Python function that returns a gymnasium.Env."
 )
 
 
@@ -34,6 +34,7 @@ class Game:
     name: str
     kind: Literal["catch", "atari", "gymnasium", "callable"]
     make: Callable[[], gymnasium.Env] | None = None  # of kind "callable": builds one environment
+    num_actions: int | None = field(default=None, compare=False)  # that whoever plays it knows; None: any number
 
 
 def resolve_game(game: str | Callable[[], gymnasium.Env] | Game) -> Game:
@@ -105,6 +106,11 @@ def _is_ale(spec: Any) -> bool:
 
 
 def _import(module: str, text: str) -> None:
+    if module.endswith(".py") or not all(part.isidentifier() for part in module.split(".")):
+        raise UnknownGameError(
+            f"cannot use {text!r}: {module!r} is no module's name. Write it as Python imports it, without a path or "
+            "'.py', from the folder that it is in: 'my_module:MyGame-v0'."
+        )
     try:
         importlib.import_module(module)
     except ImportError as error:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import gymnasium
+from gymnasium.spaces import Discrete
 from gymnasium.vector import VectorEnv
 
-from .adapt import image_envs, single_image_env
+from .adapt import UnsupportedEnvError, image_envs, single_image_env
 from .catch import CatchEnv, CatchVectorEnv
 from .games import Game, resolve_game
 
@@ -19,18 +20,14 @@ def make_envs(game: Game | str | Callable[[], gymnasium.Env], num_envs: int) -> 
 
     Raises:
         UnknownGameError: no such game.
-        UnsupportedEnvError: its observations are no images, or its actions not discrete.
+        UnsupportedEnvError: its observations are no images, its actions not discrete, or not as many as are known.
     """
     if num_envs < 1:
         raise ValueError(f"num_envs must be at least 1, not {num_envs}")
     game = resolve_game(game)
-    if game.kind == "catch":
-        return CatchVectorEnv(num_envs)
-    if game.kind == "atari":
-        from .atari import AtariEnvs  # here, because it brings ALE
-
-        return AtariEnvs(game.name, num_envs)
-    return image_envs(game, num_envs)
+    envs = _several(game, num_envs)
+    _refuse_other_actions(game, envs, envs.single_action_space)
+    return envs
 
 
 def make_single(game: Game | str | Callable[[], gymnasium.Env]) -> gymnasium.Env:
@@ -40,6 +37,22 @@ def make_single(game: Game | str | Callable[[], gymnasium.Env]) -> gymnasium.Env
     Raises: as ``make_envs``.
     """
     game = resolve_game(game)
+    env = _single(game)
+    _refuse_other_actions(game, env, env.action_space)
+    return env
+
+
+def _several(game: Game, num_envs: int) -> VectorEnv:
+    if game.kind == "catch":
+        return CatchVectorEnv(num_envs)
+    if game.kind == "atari":
+        from .atari import AtariEnvs  # here, because it brings ALE
+
+        return AtariEnvs(game.name, num_envs)
+    return image_envs(game, num_envs)
+
+
+def _single(game: Game) -> gymnasium.Env:
     if game.kind == "catch":
         return CatchEnv(render_mode="rgb_array")
     if game.kind == "atari":
@@ -47,3 +60,12 @@ def make_single(game: Game | str | Callable[[], gymnasium.Env]) -> gymnasium.Env
 
         return single_atari(game.name)
     return single_image_env(game)
+
+
+def _refuse_other_actions(game: Game, made: gymnasium.Env | VectorEnv, actions: gymnasium.Space) -> None:
+    if game.num_actions is not None and actions != Discrete(game.num_actions):
+        made.close()
+        raise UnsupportedEnvError(
+            f"{game.name} takes {actions}, but this agent has learned a game that takes Discrete({game.num_actions}): "
+            "pass that one"
+        )

@@ -85,6 +85,8 @@ def test_begin_with_the_weights_of_another_run(run_dir: Path, tmp_path: Path) ->
         (("eval", "catch", "--contexts", "3"), "--contexts is about the dream"),
         (("bench", "dream", "catch", "--preset", "small"), "--preset is of fresh networks, and catch has its own"),
         (("bench", "variants", "--seeds", ""), "nothing to compare"),
+        (("train", "./my_games.py:Game-v0"), "is no module's name"),
+        (("eval", "catch", "--seed", str(2**63)), "--seed"),
     ],
 )
 def test_mistakes_are_explained_without_a_traceback(arguments: tuple[str, ...], said: str, tmp_path: Path) -> None:

@@ -1,5 +1,7 @@
 """Any image environment through the same door; what cannot pass is told why."""
 
+from dataclasses import replace
+
 import cloudpickle
 import gymnasium
 import numpy as np
@@ -178,6 +180,23 @@ def test_the_remedy_for_continuous_actions_works():
 def test_a_function_that_returns_something_else():
     with pytest.raises(UnsupportedEnvError, match=r"must return a gymnasium\.Env; it returned 3"):
         make_envs(lambda: 3, 1)  # type: ignore[arg-type, return-value]
+
+
+@pytest.mark.parametrize("make", [lambda game: make_envs(game, 1), lambda game: make_envs(game, 2), make_single])
+def test_a_package_that_an_environment_lacks_is_named(make):
+    def unable():
+        raise gymnasium.error.DependencyNotInstalled("Box2D is not installed, you can install it by ...")
+
+    with pytest.raises(UnsupportedEnvError, match="needs a package that is not installed: Box2D is not"):
+        make(unable)
+
+
+@pytest.mark.parametrize("make", [lambda game: make_envs(game, 1), lambda game: make_envs(game, 2), make_single])
+def test_a_game_with_other_actions_than_its_player_knows_is_refused(make):
+    catch = resolve_game("catch")
+    assert make(replace(catch, num_actions=3)).reset(seed=0)[1] == {}
+    with pytest.raises(UnsupportedEnvError, match=r"catch takes Discrete\(3\), but this .* takes Discrete\(5\): pass"):
+        make(replace(catch, num_actions=5))
 
 
 def test_no_environments_are_too_few():

@@ -105,6 +105,12 @@ def test_a_module_that_does_not_exist_is_named():
         resolve_game("no_such_module:Game-v0")
 
 
+@pytest.mark.parametrize("module", ["./my_games", "my_games.py", "./my_games.py", "../my_games", ".my_games"])
+def test_a_path_is_no_module(module):
+    with pytest.raises(UnknownGameError, match="is no module's name"):
+        resolve_game(f"{module}:Game-v0")
+
+
 def test_an_environment_that_already_exists_is_refused_with_the_remedy():
     with pytest.raises(TypeError, match="lambda: MyEnv"):
         resolve_game(CatchEnv())  # type: ignore[arg-type]
