@@ -24,17 +24,21 @@ def latent_health(world_model: WorldModel, segment: Segment) -> dict[str, float]
 
     The repeat-last error is the mean squared change from frame to frame over the variance: 0 where nothing moves,
     2 where neighbouring frames have nothing in common; that of the frames themselves stands beside that of the latents.
+    Both are left out where no frame has a neighbour, and want ``segment`` to be at least two frames long.
     """
-    last = world_model.context - 1  # the anchor: always a real frame
-    pair = slice(max(0, last - 1), last + 1)
-    obs, both = segment.obs[:, pair], segment.mask[:, max(0, last - 1)]
+    anchor = world_model.context - 1  # always a real frame
+    pair = slice(max(0, anchor - 1), max(0, anchor - 1) + 2)
+    obs, both = segment.obs[:, pair], segment.mask[:, pair].all(1)
     z = world_model.encode(obs)
-    return {
-        "latent/std_data": latent_std(z[:, -1]).item(),
-        "latent/effective_rank": effective_rank(z[:, -1]).item(),
-        "latent/repeat_last": repeat_last(z[both]).item(),
-        "latent/repeat_last_frames": repeat_last(obs[both].float()).item(),
+    at_anchor = z[:, min(anchor, 1)]
+    health = {
+        "latent/std_data": latent_std(at_anchor).item(),
+        "latent/effective_rank": effective_rank(at_anchor).item(),
     }
+    if both.any():
+        health["latent/repeat_last"] = repeat_last(z[both]).item()
+        health["latent/repeat_last_frames"] = repeat_last(obs[both].float()).item()
+    return health
 
 
 def refuse_collapse(health: dict[str, float], run: RunConfig) -> None:
@@ -52,7 +56,7 @@ def refuse_collapse(health: dict[str, float], run: RunConfig) -> None:
                 "(--set objective.encoder_lr_scale=0.03); to go on all the same, lower run.min_latent_std and "
                 "run.min_effective_rank."
             )
-    latents, frames = health["latent/repeat_last"], health["latent/repeat_last_frames"]
+    latents, frames = health.get("latent/repeat_last", 0.0), health.get("latent/repeat_last_frames", 0.0)
     if latents > run.max_repeat_last and latents > FASTER * frames:
         raise RunError(
             f"the latents have drifted: from frame to frame they change by {latents:.3g} of their variance, over the "

@@ -135,11 +135,12 @@ class Monitor:
         return {"played/reward": float(rew.mean()), "played/end": float(end.mean())} if len(rew) else {}
 
     def _latent_statistics(self, counters: Counters) -> dict[str, float]:
-        segment = self.replay.sample(STATISTICS_FRAMES, self.config.context, self._own_sampling(counters))
+        context = self.config.context
+        segment = self.replay.sample(STATISTICS_FRAMES, max(context, 2), self._own_sampling(counters))
         with self.learner.precision.autocast():
             health = latent_health(self.learner.world_model, segment.to(self.learner.precision.device))
-        real_reward = segment.rew[:, -1].mean().item()  # a step, as the replay is sampled: beside imagined/reward
-        return {**health, "real/reward": real_reward}
+        real_reward = segment.rew[:, context - 1].mean()  # a step, as the replay is sampled: beside imagined/reward
+        return {**health, "real/reward": real_reward.item()}
 
     def _own_sampling(self, counters: Counters) -> np.random.Generator:
         return np.random.default_rng([self.config.seed, counters.epoch])

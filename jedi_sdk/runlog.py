@@ -26,7 +26,7 @@ class RunLog:
         self.file = open(folder / FILE, "ab")  # noqa: SIM115 - closed by close()
         self.file.truncate(_whole_lines(folder / FILE, size))
         self.file.seek(0, os.SEEK_END)
-        self.board = SummaryWriter(str(folder / "tensorboard"), purge_step=step + 1 if size else None)
+        self.board = SummaryWriter(str(folder / "tensorboard"), purge_step=step + 1)
 
     @property
     def size(self) -> int:

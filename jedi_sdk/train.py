@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -29,6 +30,7 @@ from jedi_sdk.precision import allow_tf32
 from jedi_sdk.process_env import keep_memory
 from jedi_sdk.progress import RunProgress
 from jedi_sdk.replay import Replay
+from jedi_sdk.run_folder import RunFolderError, hold
 from jedi_sdk.runlog import RunLog
 from jedi_sdk.schedule import Counters, collecting_epochs, extended, next_part, num_epochs, share, target, total_work
 
@@ -235,8 +237,20 @@ class Trainer:
         return f"{found[-1]}." if found else "none yet."
 
 
+def put_back(run_dir: Path) -> None:
+    """The checkpoints that a killed process was replacing, unless another process is at work in the run."""
+    aside = list((run_dir / "checkpoints").glob(".step-*.old"))
+    if aside:
+        with contextlib.suppress(RunFolderError), hold(run_dir):
+            for path in aside:
+                checkpoint.recover(path.with_name(path.stem[1:]))
+
+
 def _replay(config: Config, folder: Path, written: bool) -> Replay:
-    """Slack: the newest checkpoints must still see every row they counted, whatever was written behind them."""
+    """Slack: the newest checkpoints must still see every row they counted, whatever was written behind them. Counted in
+    steps: where games last a few steps, their last frames take rows beside, and the oldest play of a full replay may
+    be written over before a run that was killed goes on.
+    """
     steps = config.schedule.first_epoch.env_steps + config.schedule.epoch.env_steps
     return Replay(
         folder,

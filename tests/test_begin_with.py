@@ -11,6 +11,7 @@ import torch
 
 from jedi_sdk import JEDI, CheckpointError, ConfigError
 from jedi_sdk.health import RunError
+from jedi_sdk.hub import resolve
 
 STANDING_STILL = ("optim.lr=1e-12", "optim.actor_critic_lr=1e-12")
 FRAMES = np.random.default_rng(0).integers(0, 256, (4, 64, 64, 3), dtype=np.uint8)
@@ -125,6 +126,20 @@ def test_long_names_and_settings_are_read_back(first: JEDI, tmp_path: Path) -> N
     assert (
         JEDI.from_pretrained(tmp_path / "next", device="cpu")._card.begun_with == again._card.begun_with == "long" * 50
     )
+
+
+@pytest.mark.parametrize("typed", [".", "./", "checkpoints/.."])
+def test_whose_weights_they_are_is_known_from_within_the_folder(
+    first: JEDI, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, typed: str
+) -> None:
+    assert first.run_dir is not None
+    monkeypatch.chdir(first.run_dir)
+    agent = JEDI.from_pretrained(Path(typed), device="cpu").learn(run_dir=tmp_path / "next", progress=False)
+    assert (agent._card.begun_with, agent._card.env_steps_before) == ("first", 48)
+    monkeypatch.chdir(first.run_dir / "checkpoints")
+    step = next(path for path in Path().iterdir() if path.is_dir())
+    assert resolve(f"./{step}").name == "first"
+    assert resolve("..").name == "first"
 
 
 def test_a_name_that_no_card_may_hold_is_refused_before_anything_is_trained(first: JEDI, tmp_path: Path) -> None:

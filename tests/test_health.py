@@ -32,13 +32,13 @@ class Planted(torch.nn.Module):
         return table[marks]
 
 
-def health(tiny: Config, marks: torch.Tensor) -> dict[str, float]:
-    """Of frames that differ in nothing but their marks (b k)."""
+def health(tiny: Config, marks: torch.Tensor, mask: torch.Tensor | None = None) -> dict[str, float]:
+    """Of frames that differ in nothing but their marks (b k); all of the episode, without a ``mask`` (b k)."""
     objective = replace(tiny.objective, latent_scale="none", relative_to_mean=False, clamp=False)
     obs = torch.zeros(*marks.shape, 64, 64, 3, dtype=torch.uint8)
     obs[:, :, 0, 0, 0] = marks.byte()
     no = torch.zeros(marks.shape, dtype=torch.bool)
-    segment = Segment(obs, no.long(), no.float(), no, no, ~no)
+    segment = Segment(obs, no.long(), no.float(), no, no, ~no if mask is None else mask)
     return latent_health(WorldModel(replace(tiny, objective=objective), 3, encoder=Planted()), segment)
 
 
@@ -52,6 +52,20 @@ def test_latents_that_stay_repeat_themselves(tiny: Config) -> None:
 def test_latents_with_nothing_in_common_change_by_twice_their_variance(tiny: Config) -> None:
     marks = torch.randperm(256, generator=torch.Generator().manual_seed(0)).view(B, K)
     assert health(tiny, marks)["latent/repeat_last"] == pytest.approx(2, rel=0.1)
+
+
+def test_without_a_frame_in_the_past_the_next_one_is_compared(tiny: Config) -> None:
+    marks = torch.randperm(256, generator=torch.Generator().manual_seed(0))[: 2 * B].view(B, 2)
+    assert health(replace(tiny, context=1), marks)["latent/repeat_last"] == pytest.approx(2, rel=0.2)
+
+
+def test_frames_without_neighbours_say_nothing_of_change(tiny: Config, recwarn: pytest.WarningsRecorder) -> None:
+    """As in a game of one step, where all that is before a frame is itself again."""
+    alone = torch.arange(K) == K - 1
+    measured = health(tiny, torch.arange(B)[:, None].repeat(1, K), alone.expand(B, K))
+    assert set(measured) == {"latent/std_data", "latent/effective_rank"}
+    assert not recwarn.list
+    refuse_collapse(measured, RunConfig(min_latent_std=0.1, min_effective_rank=10))
 
 
 def test_what_is_well_goes_on() -> None:

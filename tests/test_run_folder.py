@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from jedi_sdk import JEDI
+from jedi_sdk import JEDI, checkpoint
 from jedi_sdk.run_folder import LOCK, WRITTEN, RunFolderError, _remove, claim, hold, new_run_dir, typed
 
 
@@ -29,6 +29,19 @@ def test_an_agent_that_a_run_begins_from_is_not_deleted_for_it(run: Path) -> Non
     with pytest.raises(RunFolderError, match="name another folder"):
         agent.learn(run_dir=run, overwrite=True, progress=False)
     assert JEDI.resume(run).config == agent.config
+
+
+def test_a_run_goes_on_with_the_checkpoint_that_a_killed_process_was_replacing(run: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    shutil.copytree(run, folder)
+    newest = checkpoint.find(folder)
+    newest.rename(newest.with_name(f".{newest.name}.old"))
+    by_another = f"from pathlib import Path; from jedi_sdk.train import put_back; put_back(Path({str(folder)!r}))"
+    with hold(folder):
+        subprocess.run([sys.executable, "-c", by_another], check=True)
+        assert not newest.exists()  # the run that is at work there may be replacing it
+    assert JEDI.resume(folder).origin.folder == newest
+    assert newest.exists()
 
 
 def test_a_project_with_a_config_of_its_own_is_not_a_run(tmp_path: Path) -> None:

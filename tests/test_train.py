@@ -138,6 +138,18 @@ def test_a_resumed_log_forgets_what_came_later(tmp_path: Path) -> None:
     assert [record["x"] for record in read_log(tmp_path)] == [1.0, 3.0]
 
 
+def test_so_does_tensorboard_from_the_first_checkpoint_on(tmp_path: Path) -> None:
+    """A checkpoint of the first collection has logged nothing yet."""
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    for value in (2.0, 3.0):
+        log = RunLog(tmp_path, size=0, step=0)
+        log.write("updates", Counters(denoiser=5), {"x": value})
+        log.close()
+    board = EventAccumulator(str(tmp_path / "tensorboard")).Reload()
+    assert [event.value for event in board.Scalars("x")] == [3.0]
+
+
 @pytest.mark.parametrize("left", [0, 10, -10])
 def test_a_log_that_a_power_cut_has_shortened(tmp_path: Path, left: int) -> None:
     """Half a line goes, too, and nothing takes the place of what is lost."""
@@ -154,7 +166,7 @@ def test_a_log_that_a_power_cut_has_shortened(tmp_path: Path, left: int) -> None
 
 
 def test_what_a_killed_process_was_writing_goes_with_the_oldest(tmp_path: Path) -> None:
-    for name in ("step-1", "step-2", "step-3", ".step-3.4711.tmp"):
+    for name in ("step-1", "step-2", "step-3", ".step-3.4711.tmp", ".step-2.old"):
         (tmp_path / "checkpoints" / name).mkdir(parents=True)
     checkpoint.prune(tmp_path, keep=2)
     assert {path.name for path in (tmp_path / "checkpoints").iterdir()} == {"step-2", "step-3"}

@@ -13,7 +13,7 @@ from safetensors import SafetensorError
 
 from jedi_sdk.checkpoint.kinds import AGENT, Kind
 from jedi_sdk.checkpoint.manifest import checksums
-from jedi_sdk.checkpoint.names import ABOUT_FILES, MANIFEST, TRAINING_FILES, CheckpointError
+from jedi_sdk.checkpoint.names import ABOUT_FILES, MANIFEST, TRAINING_FILES, CheckpointError, old
 
 Writer = Callable[[Path], object]
 
@@ -43,6 +43,8 @@ def write_folder(folder: Path, files: Mapping[str, Writer], kind: Kind = AGENT) 
 
 
 def _refuse_to_replace(folder: Path, replaced: set[str]) -> None:
+    if folder.exists() and not folder.is_dir():
+        raise CheckpointError(f"{folder} is a file, and a checkpoint is a folder: name another")
     if folder.exists() and folder.samefile(Path.cwd()):
         raise CheckpointError(f"{folder} is the folder you are in, which cannot be replaced: name another, ./my-agent")
     kept = sorted({path.name for path in folder.iterdir()} - replaced) if folder.exists() else []
@@ -56,26 +58,22 @@ def _refuse_to_replace(folder: Path, replaced: set[str]) -> None:
 
 def recover(folder: Path) -> None:
     """Puts back what a process killed in the middle of ``_swap`` left aside."""
-    if not folder.exists() and _old(folder).exists():
-        os.rename(_old(folder), folder)
-
-
-def _old(folder: Path) -> Path:
-    return folder.with_name(f".{folder.name}.old")
+    if not folder.exists() and old(folder).exists():
+        os.rename(old(folder), folder)
 
 
 def _swap(aside: Path, folder: Path) -> None:
-    old, replaced = _old(folder), folder.exists()
+    replaced = folder.exists()
     if replaced:
-        shutil.rmtree(old, ignore_errors=True)  # left by a process that was killed before it could remove it
-        os.rename(folder, old)
+        shutil.rmtree(old(folder), ignore_errors=True)  # left by a process that was killed before it could remove it
+        os.rename(folder, old(folder))
     try:
         os.rename(aside, folder)
     except OSError:
         if replaced:
-            os.rename(old, folder)
+            os.rename(old(folder), folder)
         raise
-    shutil.rmtree(old, ignore_errors=True)
+    shutil.rmtree(old(folder), ignore_errors=True)
     _sync(folder.parent)
 
 

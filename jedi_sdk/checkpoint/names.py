@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 CONFIG, MODEL, MANIFEST = "config.json", "model.safetensors", "manifest.json"
 STARTS, PROBE = "starts.safetensors", "probe.safetensors"
 RESULTS, README, VIDEO, CURVE = "results.json", "README.md", "video.mp4", "learning_curve.png"
@@ -14,6 +16,11 @@ ABOUT_FILES = (RESULTS, README, VIDEO, CURVE)  # for people, who may edit them: 
 TRAINING_FILES = (TRAINER, PROGRESS)
 PUBLIC_FILES = (*AGENT_FILES, MANIFEST, *ABOUT_FILES)
 CHECKED_FILES = (*AGENT_FILES, *TRAINING_FILES)  # those the manifest holds checksums of
+
+
+def old(folder: Path) -> Path:
+    """Where what stood at ``folder`` lies while it is replaced."""
+    return folder.with_name(f".{folder.name}.old")
 
 
 class CheckpointError(RuntimeError):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from jedi_sdk.checkpoint.names import MODEL, POLICY, CheckpointError
+from jedi_sdk.checkpoint.names import MODEL, POLICY, CheckpointError, old
 
 
 def find(path: Path) -> Path:
@@ -15,6 +15,8 @@ def find(path: Path) -> Path:
     found = list_checkpoints(path)
     if not found:
         hint = "train one: jedi train catch" if not path.exists() else "it has no checkpoint yet"
+        if old(path).exists():
+            hint = f"a process was killed while it replaced it, and left it aside: rename {old(path)} to {path}"
         raise CheckpointError(f"{path} is neither a checkpoint nor a run folder with one ({hint})")
     return found[-1]
 
@@ -31,8 +33,9 @@ def list_checkpoints(run_dir: Path) -> list[Path]:
 
 
 def prune(run_dir: Path, keep: int) -> None:
-    """Removes all but the newest, and what was being written when a process was killed."""
-    for path in [*list_checkpoints(run_dir)[:-keep], *(run_dir / "checkpoints").glob(".step-*.tmp")]:
+    """Removes all but the newest, and what was being written or replaced when a process was killed."""
+    left = (run_dir / "checkpoints").glob(".step-*")
+    for path in [*list_checkpoints(run_dir)[:-keep], *left]:
         shutil.rmtree(path, ignore_errors=True)
 
 

@@ -82,7 +82,8 @@ class Hub:
             with in_our_words(repo, revision, self.address):
                 return Path(snapshot_download(repo, revision=revision, library_name="jedi-sdk", **options))
         except UnreachableError as error:
-            raise UnreachableError(f"{error}, and {repo} is not in the cache. {WITHOUT_A_NETWORK}") from error
+            at = f"@{revision}" if revision else ""
+            raise UnreachableError(f"{error}, and {repo}{at} is not in the cache. {WITHOUT_A_NETWORK}") from error
 
     def _refused(self, folder: Path, repo: str, error: CheckpointError) -> HubError:
         missing = checkpoint.missing(folder, checkpoint.kind_of(folder))

@@ -35,7 +35,7 @@ class Found:
     @property
     def name(self) -> str:
         """What others would write for it, or the name of its own folder: of the run, where it lies in one."""
-        return self.pinned or (self.run_dir or self.folder).name
+        return self.pinned or (self.run_dir or self._whole).name
 
     @property
     def mine(self) -> bool:
@@ -45,7 +45,13 @@ class Found:
     @property
     def run_dir(self) -> Path | None:
         """The run that it lies in, if that is so and one's own."""
-        return self.folder.parent.parent if self.mine and self.folder.parent.name == "checkpoints" else None
+        folder = self._whole
+        return folder.parent.parent if self.mine and folder.parent.name == "checkpoints" else None
+
+    @property
+    def _whole(self) -> Path:
+        """``.`` has no name and no parent."""
+        return Path(os.path.abspath(self.folder))
 
 
 def resolve(name: str | Path | Found, revision: str | None = None, hub: Hub | None = None) -> Found:

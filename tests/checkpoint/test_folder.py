@@ -130,6 +130,20 @@ def test_killed_between_the_two_renames_the_old_one_comes_back(
     assert [path.name for path in tmp_path.iterdir()] == ["agent"]
 
 
+def test_where_it_lies_until_then_is_said(tmp_path: Path, networks: nn.ModuleDict, card: Card) -> None:
+    checkpoint.save(tmp_path / "agent", card, networks)
+    os.rename(tmp_path / "agent", tmp_path / ".agent.old")
+    with pytest.raises(CheckpointError, match=r"killed while it replaced it.* rename .*\.agent\.old to .*agent\)"):
+        checkpoint.find(tmp_path / "agent")
+
+
+def test_a_file_is_no_place_for_an_agent(tmp_path: Path, networks: nn.ModuleDict, card: Card) -> None:
+    (tmp_path / "agent").write_text("mine")
+    with pytest.raises(CheckpointError, match="agent is a file, and a checkpoint is a folder"):
+        checkpoint.save(tmp_path / "agent", card, networks)
+    assert (tmp_path / "agent").read_text() == "mine"
+
+
 def test_what_a_killed_process_left_does_not_matter(tmp_path: Path, networks: nn.ModuleDict, card: Card) -> None:
     checkpoint.save(tmp_path / "agent", card, networks)
     checkpoint.save(tmp_path / ".agent.old", card, networks)
