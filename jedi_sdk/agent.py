@@ -472,7 +472,7 @@ class JEDI:
         """The real game through the encoder: spaces and history of the dream, so that what was trained there plays.
 
         ``options``: ``obs``, ``stack`` and ``probe`` as in the dream, ``reward="raw" | "sign"``, ``autoreset_mode``,
-        ``to_numpy``; see ``jedi_sdk.dream.RealEnv``.
+        ``to_numpy``, ``life_loss_ends`` (the run's); see ``jedi_sdk.dream.RealEnv``.
         """
         given = {"probe": self._painter, "precision": self.precision, **options}
         given.setdefault("action_meanings", self._card.action_meanings)

@@ -61,7 +61,7 @@ def evaluate(
     life_loss_ends: bool = False,
 ) -> Evaluation:
     """Plays ``episodes`` real episodes, several side by side. ``deterministic``, ``checkpoint`` and ``dtype`` are
-    only noted down here. ``life_loss_ends``: what the policy remembers does, as in its training; the game goes on.
+    only noted down here. With ``life_loss_ends`` a lost life ends what the policy remembers, as in its training.
 
     Every env plays a fixed share of the episodes: taking whichever end first would favour short ones.
     """

@@ -106,6 +106,12 @@ def test_a_collapse_stops_the_run_and_says_what_to_change(tmp_path: Path) -> Non
         agent.learn(run_dir=tmp_path / "run", progress=False)
 
 
+def test_drift_is_watched_without_a_frame_in_the_past(tmp_path: Path) -> None:
+    JEDI("catch", preset="tiny", overrides=["context=1"]).learn(run_dir=tmp_path / "run", progress=False)
+    epochs = [record for record in read_log(tmp_path / "run") if record["kind"] == "epoch"]
+    assert all(record["latent/repeat_last"] > 0 < record["latent/repeat_last_frames"] for record in epochs)
+
+
 def test_a_nan_stops_the_run_and_the_last_good_checkpoint_stays(tmp_path: Path) -> None:
     agent = JEDI("catch", preset="tiny").learn(run_dir=tmp_path / "run", progress=False)
     good = checkpoint.find(tmp_path / "run")

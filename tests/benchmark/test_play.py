@@ -79,8 +79,9 @@ def test_asleep_dreams_begin_where_the_games_stand_which_stay_there(agent):
         torch.testing.assert_close(one, two)
 
 
-def test_asleep_the_heads_remember_what_was_before_as_in_every_other_dream(agent):
-    awake, model = Awake(agent.real_env(6, to_numpy=False), seed=3), agent.world_model
+def test_asleep_the_heads_remember_what_was_before_as_in_every_other_dream(wake):
+    agent = JEDI("catch", preset="tiny", seed=0)
+    awake, model = Awake(agent.real_env(6, to_numpy=False), seed=3), wake(agent.world_model)
     awake.rollout(Actor(agent.actor_critic, Rng(1, torch.device("cpu"))), 3, Rng(2, torch.device("cpu")))
     now, rng = awake.real.starts(), Rng(5, torch.device("cpu"))
     with torch.no_grad():

@@ -192,6 +192,12 @@ def test_a_line_that_the_system_cuts(error: OSError) -> None:
         raise error
 
 
+def test_another_revision_than_the_caches_is_what_is_missing(published: Repo, hub: Hub) -> None:
+    load(hub)
+    with pytest.raises(HubError, match="me/agent@v2 is not in the cache"):
+        load(replace(hub, local_files_only=True), "me/agent@v2")
+
+
 def test_nobody_answers(hub: Hub) -> None:
     with pytest.raises(HubError, match=r"cannot be reached.*Three things to try: connect .* mirror.*jedi pull"):
         load(offline(hub))
