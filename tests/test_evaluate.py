@@ -14,8 +14,11 @@ import torch
 from gymnasium.wrappers import TimeLimit
 from torch import Tensor
 
+from jedi_sdk import JEDI
+from jedi_sdk.actor_critic import Actor
 from jedi_sdk.envs import Game, UnsupportedEnvError, resolve_game
 from jedi_sdk.evaluate import FRAMES_PER_SECOND, SHOWN_EVERY, evaluate, film
+from jedi_sdk.rng import Rng
 from jedi_sdk.video import write_video
 
 LIMIT = 2 * SHOWN_EVERY
@@ -73,7 +76,8 @@ class TwoLives(gymnasium.Env):
 
     def step(self, action):
         self.t += 1
-        return np.zeros((64, 64, 3), np.uint8), 1.0, self.t == 5, False, {"lives": 2 - (self.t >= 3) - (self.t >= 5)}
+        lives = 2 - (self.t >= 3) - (self.t >= 5)
+        return np.zeros((64, 64, 3), np.uint8), float(action), self.t == 5, False, {"lives": lives}
 
 
 @pytest.mark.parametrize(("life_loss_ends", "begins"), [(True, [0, 3]), (False, [0])])
@@ -93,6 +97,18 @@ def test_what_the_policy_remembers_ends_with_a_life_as_in_training(
     told.clear()
     film(act, two, tmp_path / "film.mp4", 0, cpu, seconds=0.5, life_loss_ends=life_loss_ends)
     assert [t for t, first in enumerate(told) if first] == [*begins, *(5 + t for t in begins)]
+
+
+@pytest.mark.parametrize("life_loss_ends", [True, False])
+def test_an_agent_is_measured_as_it_was_trained(wake, life_loss_ends: bool) -> None:
+    """Its actions, and by them its scores, depend on what it remembers."""
+    agent = JEDI(TwoLives, preset="tiny", overrides=[f"env.life_loss_ends={life_loss_ends}"])
+    wake(agent.actor_critic)
+    cpu, scores = torch.device("cpu"), {}
+    for ends in (True, False):
+        policy = Actor(agent.actor_critic, Rng(0, cpu), agent.world_model.encode)
+        scores[ends] = evaluate(policy, agent.game, 40, 0, False, cpu, life_loss_ends=ends).scores
+    assert agent.evaluate(40, seed=0, progress=False).scores == scores[life_loss_ends] != scores[not life_loss_ends]
 
 
 class Wide(Waiting):
